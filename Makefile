@@ -1,0 +1,41 @@
+# The project's commands. STACK=onedl takes the maintained forks, DEVICE=cpu|cuda overrides what is found.
+STACK ?= openmmlab
+DEVICE ?= auto
+VENV := .venv$(if $(filter-out openmmlab,$(STACK)),-$(STACK))
+RUN := $(VENV)/bin/python
+
+# Threads that wait must sleep: spinning ones slow a busy machine five- to tenfold.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test lint bench lock clean
+
+help:  ## Say what there is (this).
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@echo "STACK=onedl: the maintained forks, in .venv-onedl.  DEVICE=cpu or cuda: what torch runs on."
+
+setup:  ## Make the virtual environment (some minutes; later runs are instant).
+	@python="$$(PYTHON='$(PYTHON)' sh scripts/python311.sh)" || exit 2; \
+	"$$python" scripts/install.py $(STACK) --venv $(VENV) --device $(DEVICE)
+
+quickstart: setup  ## Train a tree detector on aerial photographs and show what it finds.
+	@$(RUN) -m model_def data quickstart
+	@$(RUN) -m model_def train experiments/quickstart.yaml
+
+test: lint  ## Lint, check the types and run all tests.
+	@PYTHONHASHSEED=0 $(RUN) -m pytest $(PYTEST_ARGS)
+
+lint: setup  ## Check the style and the types.
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy --strict model_def scripts/*.py
+
+bench: setup  ## Compare our step time with mmengine's own loop.
+	@$(RUN) -m benchmarks.step
+
+lock: setup  ## Resolve the lock file of STACK anew from pyproject.toml.
+	@$(RUN) scripts/lock.py $(STACK)
+
+clean:  ## Remove the virtual environments and the tools' caches; results and downloads stay.
+	rm -rf .venv .venv-onedl .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

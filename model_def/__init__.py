@@ -1,0 +1,20 @@
+"""One experiment YAML trains any MMDetection 3.x model: on a Determined cluster, on a laptop, under torchrun."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model_def.trial import MMDetTrial
+
+__version__ = "0.1.0"
+__all__ = ["MMDetTrial", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the trial on first use: `model_def:MMDetTrial` is an entrypoint, but `--help` must not wait for torch."""
+    if name == "MMDetTrial":
+        from model_def.trial import MMDetTrial
+
+        return MMDetTrial
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

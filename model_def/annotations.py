@@ -1,0 +1,102 @@
+"""What a COCO annotation file says, read once and kept small."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from model_def.errors import DataError
+
+SHAPE = 'a COCO file: {"images": [...], "annotations": [...], "categories": [{"id": 1, "name": "..."}]}'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Image:
+    """One image of an annotation file. `boxes` counts its annotations by category id."""
+
+    file_name: str
+    width: int | None
+    height: int | None
+    boxes: dict[int, int]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Annotations:
+    """A COCO file's contents.
+
+    Attributes:
+        categories: name by id, in the file's order, which is the order of mmdet's labels.
+        images: in the file's order.
+    """
+
+    categories: dict[int, str]
+    images: tuple[Image, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the categories in the file's order."""
+        return tuple(self.categories.values())
+
+    def count(self, name: str) -> int:
+        """How many annotations have that category."""
+        ids = [key for key, value in self.categories.items() if value == name]
+        return sum(image.boxes.get(key, 0) for image in self.images for key in ids)
+
+
+def read_coco(path: Path, where: str) -> Annotations:
+    """What the file at `path` says; the last few files are remembered until they change.
+
+    Raises:
+        DataError: it is missing, can't be read, isn't JSON or isn't COCO.
+    """
+    try:
+        stat = path.stat()
+        return _read(path, stat.st_mtime_ns, stat.st_size)
+    except FileNotFoundError as error:
+        what = "the annotation file is missing"
+        raise DataError(what=what, value=str(path), where=where, allowed=SHAPE, next=_next(path)) from error
+    except OSError as error:
+        what = f"the annotation file can't be read ({error.strerror})"
+        raise DataError(what=what, value=str(path), where=where, allowed=SHAPE, next=f"ls -l {path}") from error
+    except json.JSONDecodeError as error:
+        what = f"the annotation file isn't JSON: {error.msg}"
+        place = f"{path}:{error.lineno}:{error.colno}, from {where}"
+        raise DataError(what=what, value=path.name, where=place, allowed=SHAPE, next="write the file again") from error
+    except UnicodeDecodeError as error:
+        what = "the annotation file isn't JSON: it isn't text"
+        raise DataError(what=what, value=str(path), where=where, allowed=SHAPE, next="write the file again") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        what = f"the annotation file isn't COCO: {_reason(error)}"
+        raise DataError(what=what, value=str(path), where=where, allowed=SHAPE, next="convert it to COCO") from error
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, _modified: int, _size: int) -> Annotations:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(data, dict):
+        raise TypeError(f"it holds a {type(data).__name__}, not a mapping")
+    boxes: dict[Any, collections.Counter[int]] = collections.defaultdict(collections.Counter)
+    for annotation in data["annotations"]:
+        boxes[annotation["image_id"]][annotation["category_id"]] += 1
+    return Annotations(
+        categories={category["id"]: str(category["name"]) for category in data["categories"]},
+        images=tuple(_image(image, boxes[image["id"]]) for image in data["images"]),
+    )
+
+
+def _image(image: dict[str, Any], boxes: collections.Counter[int]) -> Image:
+    name = image["file_name"] if "file_name" in image else image["coco_url"].rsplit("/", 1)[-1]
+    return Image(file_name=name, width=image.get("width"), height=image.get("height"), boxes=dict(boxes))
+
+
+def _reason(error: Exception) -> str:
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _next(path: Path) -> str:
+    folder = next((parent for parent in path.parents if parent.is_dir()), Path())
+    return f"ls {folder}"

@@ -1,0 +1,144 @@
+"""The command line's grammar. Nothing is imported here that takes time: help must come at once."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+PROGRAM = "python -m model_def"
+
+HELP = f"""\
+Trains MMDetection models from one experiment YAML: here as on a Determined cluster.
+
+usage: {PROGRAM} COMMAND …
+
+  train EXPERIMENT.yaml [key=value …] [--output DIR] [--resume [PATH]]   train a detector
+  check EXPERIMENT.yaml [key=value …]                                    try everything but the training
+  ls [WORD …]                                                            experiments, and the zoo's configs
+  data quickstart|digits [--root DIR]                                    build a small real data set
+  predict EXPERIMENT_OR_OUTPUT IMAGE … [--threshold 0.3] [--to DIR]      find objects in images
+  env                                                                    versions and devices
+
+examples:
+  {PROGRAM} data quickstart
+  {PROGRAM} train experiments/quickstart.yaml
+  {PROGRAM} train experiments/quickstart.yaml optim_wrapper.optimizer.lr=1e-3 train_cfg.max_epochs=5
+  {PROGRAM} train experiments/quickstart.yaml --resume
+  {PROGRAM} predict experiments/quickstart.yaml photo.jpg
+  {PROGRAM} ls rtmdet tiny
+  torchrun --nproc-per-node 2 -m model_def train experiments/quickstart.yaml
+
+A key whose first part is a field of the experiment YAML (searcher.metric=…) changes that field.
+Any other key changes the MMDetection config. {PROGRAM} COMMAND --help tells more.
+Exit codes: 0 done, 1 failed, 2 a mistake in what was given, 130 or 143 stopped (and saved, if training had begun)."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with a suggestion for an option that does not exist."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage, the mistake and the nearest options; exit with 2."""
+        hint = _did_you_mean(message, [option for action in self._actions for option in action.option_strings])
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: error: {message}{hint}\n")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments as a namespace with `command`, which is None when nothing but help is wanted.
+
+    Raises:
+        SystemExit: with 2 for a mistake, whose message is printed; with 0 after a command's help.
+    """
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        return argparse.Namespace(command=None)
+    command = argv[0]
+    if command not in _COMMANDS:
+        nearest = _nearest(command, list(_COMMANDS))
+        hint = f" (did you mean {nearest}?)" if nearest else f" (there are {', '.join(_COMMANDS)})"
+        print(f"usage: {PROGRAM} COMMAND …\n{PROGRAM}: error: there is no command {command!r}{hint}", file=sys.stderr)
+        raise SystemExit(2)
+    description, add_arguments = _COMMANDS[command]
+    parser = _Parser(prog=f"{PROGRAM} {command}", description=description, allow_abbrev=False)
+    add_arguments(parser)
+    arguments = parser.parse_intermixed_args(list(argv[1:]))
+    arguments.command = command
+    return arguments
+
+
+def _experiment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", metavar="EXPERIMENT.yaml", type=Path, help="an experiment file")
+    parser.add_argument("assignments", metavar="key=value", nargs="*", default=[], help="change a field, for this run")
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    _experiment(parser)
+    parser.add_argument("--output", metavar="DIR", type=Path, help="default: output/NAME/TIME")
+    parser.add_argument(
+        "--resume",
+        metavar="PATH",
+        nargs="?",
+        const="",
+        help="go on from an output directory or a checkpoint; without PATH: the newest output of this experiment",
+    )
+
+
+def _ls(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "words", metavar="WORD", nargs="*", default=[], help="show what has all of these in its name or title"
+    )
+
+
+def _data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", choices=("quickstart", "digits"), help="trees from above, or handwritten digits")
+    parser.add_argument("--root", metavar="DIR", type=Path, help="default: data/NAME")
+
+
+def _predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model",
+        metavar="EXPERIMENT_OR_OUTPUT",
+        type=Path,
+        help="an output directory (its best checkpoint), a checkpoint, or an experiment file (its newest output)",
+    )
+    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+")
+    parser.add_argument("--threshold", metavar="SCORE", type=_score, default=0.3, help="default: 0.3")
+    parser.add_argument("--to", metavar="DIR", type=Path, help="default: predictions/ in the output directory")
+
+
+def _env(parser: argparse.ArgumentParser) -> None:
+    """No arguments."""
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "train": ("Train a detector.", _train),
+    "check": ("Try everything but the training: YAML, config, model, data, weights, metrics.", _experiment),
+    "ls": ("List experiments, and the zoo's configs.", _ls),
+    "data": ("Build a small real data set, unless it is there.", _data),
+    "predict": ("Find objects in images. Prints JSON, and draws the boxes.", _predict),
+    "env": ("Print versions, compiled operators and devices.", _env),
+}
+
+
+def _score(text: str) -> float:
+    score = float(text)
+    if not 0 <= score <= 1:
+        raise ValueError(text)
+    return score
+
+
+_score.__name__ = "score from 0 to 1"  # argparse puts it into its message
+
+
+def _did_you_mean(message: str, options: list[str]) -> str:
+    words = [word.split("=")[0].rstrip(":") for word in message.split()]
+    wrong = [word for word in words if word.startswith("--") and word not in options]
+    nearest = _nearest(wrong[0], options) if wrong else ""
+    return f" (did you mean {nearest}?)" if nearest else ""
+
+
+def _nearest(word: str, words: list[str]) -> str:
+    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=0.5)), "")

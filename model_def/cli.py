@@ -1,0 +1,206 @@
+"""The commands. The one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import io
+import os
+import shlex
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model_def.arguments import HELP, PROGRAM, parse
+from model_def.errors import MMDetTrialError, Stopped
+
+if TYPE_CHECKING:
+    from model_def.compose import Composed
+    from model_def.experiment import Experiment
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_YAML = (".yaml", ".yml")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our signs must not end the training
+    try:
+        arguments = parse(sys.argv[1:] if argv is None else argv)
+        code = _COMMANDS[arguments.command](arguments)
+        sys.stdout.flush()
+        return code
+    except MMDetTrialError as error:
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("stopped before there was anything to save")
+        return 130
+    except BrokenPipeError:  # the reader has gone, `… | head` for example
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001  # the outermost place
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:
+            _say(f"the disk is full: {error.filename or error}\n  next:    free some room; --resume goes on")
+            return 2
+        traceback.print_exc()
+        _say(f"this is a defect: please report the lines above, with the output of `{PROGRAM} env`")
+        return 1
+
+
+def _say(message: str) -> None:
+    """Print on standard error, for all processes once.
+
+    Under torchrun, ranks that meet the same error leave the word to the first one: torchrun ends them when it exits.
+    What befalls another rank alone is said a little later.
+    """
+    if _rank() != 0:
+        time.sleep(2)
+        message = f"rank {_rank()}: {message}"
+    print(message, file=sys.stderr, flush=True)
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+def _help(_: argparse.Namespace) -> int:
+    print(HELP)
+    return 0
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from model_def.experiment import load_experiment
+    from model_def.output import claimed, find_resume, new_output
+
+    resume = _resume_path(arguments)
+    experiment = load_experiment(arguments.experiment, arguments.assignments)
+    found = None if resume is None else find_resume(Path(resume) if resume else None, name=experiment.name)
+    earlier = found.output if found else None
+    chosen = arguments.output or earlier or new_output(experiment.name)
+    # Only the first rank's choice counts: clocks differ.
+    with claimed(chosen, resume=bool(earlier)) if _rank() == 0 else contextlib.nullcontext(chosen) as output:
+        _run(experiment, arguments, output=output, checkpoint=found.checkpoint if found else None)
+    return 0
+
+
+def _run(experiment: Experiment, arguments: argparse.Namespace, *, output: Path, checkpoint: Path | None) -> None:
+    from model_def.report.console import make_console
+    from model_def.report.progress import ProgressHook
+    from model_def.report.quiet import quiet
+    from model_def.report.summary import summarize
+    from model_def.train import train
+
+    console, command = make_console(), [str(arguments.experiment), *arguments.assignments]
+    started, cleanup = time.monotonic(), contextlib.ExitStack()
+
+    def hooks(composed: Composed, output: Path) -> list[ProgressHook]:
+        progress = ProgressHook(experiment=experiment, output=output, notes=composed.notes, console=console)
+        cleanup.callback(progress.close)
+        return [progress]
+
+    try:
+        with quiet(console), cleanup:
+            outcome = train(experiment, output=output, resume=checkpoint, hooks=hooks)
+            seconds = time.monotonic() - started
+            picture = _picture(outcome.output) if outcome.chief and outcome.best else None
+    except Stopped as stop:
+        resume = shlex.join(["train", *command, "--resume", str(stop)])
+        raise Stopped(
+            f"stopped, and all is saved; go on with:\n  {PROGRAM} {resume}", signal_number=stop.exit_code - 128
+        ) from None
+    summarize(outcome, seconds=seconds, train_command=shlex.join(command), picture=picture, console=console)
+
+
+def _resume_path(arguments: argparse.Namespace) -> str | None:
+    """PATH of `--resume [PATH]`: None without the option, empty without a path. `--resume key=value` has no path."""
+    path: str | None = arguments.resume
+    if path and "=" in path and not Path(path).exists():
+        arguments.assignments.append(path)
+        return ""
+    return path
+
+
+def _picture(output: Path) -> Path | None:
+    """The truth beside the predictions. Training was a success even if it can't be drawn."""
+    from model_def.pictures import draw_predictions
+
+    try:
+        weights = output / "checkpoints" / "best" / "model.pth"
+        return draw_predictions(output / "config.py", weights, output / "pictures" / "predictions.png")
+    except Exception as error:  # noqa: BLE001  # whatever it is, the checkpoints are there
+        _say(f"no picture was drawn: {error}")
+        return None
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from model_def.dry_run import dry_run
+
+    return dry_run(arguments.experiment, arguments.assignments)
+
+
+def _ls(arguments: argparse.Namespace) -> int:
+    from model_def.catalogue import listing
+
+    for line in listing(arguments.words):
+        print(line)
+    return 0
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    from model_def import datasets
+
+    build = getattr(datasets, arguments.name)
+    built = build(arguments.root) if arguments.root else build()
+    print(f"{'built' if built.fresh else 'already there'}: {built.root} ({len(built.classes)} classes)")
+    for name, split in built.splits.items():
+        print(f"  {name}: {split.images} images, {split.annotations} boxes")
+    print(f"  where it is from, and its licence: {built.root / 'SOURCE.md'}")
+    return 0
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from model_def.output import find_model, newest_output
+    from model_def.report.console import make_console
+    from model_def.report.quiet import quiet
+
+    with quiet(make_console()):
+        from model_def.predict import as_json, predict
+
+        model = arguments.model
+        if model.suffix in _YAML:
+            from model_def.experiment import load_experiment
+
+            model = newest_output(load_experiment(model).name, holding="checkpoints/latest")
+        config, weights = find_model(model)
+        to = arguments.to or config.parent / "predictions"
+        found = predict(config, weights, arguments.images, to=to, threshold=arguments.threshold)
+    print(as_json(found))
+    for prediction in found:
+        print(f"{prediction.image}: {len(prediction.boxes)} boxes, drawn in {prediction.drawn}", file=sys.stderr)
+    return 0
+
+
+def _env(_: argparse.Namespace) -> int:
+    from model_def.environment import report
+
+    for line in report():
+        print(line)
+    return 0
+
+
+_COMMANDS = {
+    None: _help,
+    "train": _train,
+    "check": _check,
+    "ls": _ls,
+    "data": _data,
+    "predict": _predict,
+    "env": _env,
+}

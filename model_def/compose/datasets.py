@@ -1,0 +1,66 @@
+"""The data sets in a config, through their wrappers (RepeatDataset, ClassBalancedDataset, MultiImageMixDataset, …)."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from model_def.compose.tree import Path as TreePath
+
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def innermost(dataset: dict[str, Any], path: TreePath = ()) -> Iterator[tuple[TreePath, dict[str, Any]]]:
+    """Each data set that reads files, with its path below `dataset`."""
+    if isinstance(dataset.get("dataset"), dict):
+        yield from innermost(dataset["dataset"], (*path, "dataset"))
+    elif isinstance(dataset.get("datasets"), list | tuple):
+        for index, inner in enumerate(dataset["datasets"]):
+            yield from innermost(inner, (*path, "datasets", index))
+    else:
+        yield path, dataset
+
+
+def replace_innermost(dataset: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """A copy of `dataset` whose innermost data set is `change(it)`; a concatenation becomes its first member."""
+    if isinstance(dataset.get("dataset"), dict):
+        return {**dataset, "dataset": replace_innermost(dataset["dataset"], change)}
+    if isinstance(dataset.get("datasets"), list | tuple):
+        return replace_innermost(dataset["datasets"][0], change)
+    return change(dataset)
+
+
+def loader_datasets(config: dict[str, Any], loader: str) -> Iterator[tuple[TreePath, dict[str, Any]]]:
+    """The innermost data sets of one dataloader, with their paths in the config."""
+    dataset = (config.get(loader) or {}).get("dataset")
+    if isinstance(dataset, dict):
+        yield from innermost(dataset, (loader, "dataset"))
+
+
+def annotation_file(dataset: dict[str, Any]) -> str:
+    """Where mmengine's BaseDataset looks for the annotations; "" if there are none."""
+    return _joined(dataset.get("data_root"), dataset.get("ann_file") or "")
+
+
+def image_folder(dataset: dict[str, Any]) -> str:
+    """Where the images are, as mmengine's BaseDataset joins it."""
+    prefix = dataset.get("data_prefix") or {}
+    return _joined(dataset.get("data_root"), prefix.get("img", prefix.get("img_path", ""))) or dataset.get("data_root") or ""
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is on this machine's disk, not behind `s3://` and the like."""
+    return "://" not in path
+
+
+def local(path: str, context: Path) -> Path:
+    """A local path; relative ones start at the context (the current directory)."""
+    return context / Path(path).expanduser()
+
+
+def _joined(root: str | None, name: str) -> str:
+    if not name or not root or os.path.isabs(name) or not is_local(name):
+        return name
+    return os.path.join(root, name)

@@ -1,0 +1,139 @@
+"""Values that follow from the experiment: batch size, seed, length, and what a complete config needs besides."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
+
+from model_def.compose.tree import get
+from model_def.errors import ConfigError
+from model_def.experiment import Experiment, Length
+
+REQUIRED = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
+UNIT_KEYS = {"epochs": "max_epochs", "batches": "max_iters"}
+
+
+def require_training(config: dict[str, Any], experiment: Experiment) -> None:
+    """Refuse a config that can't train: some of the zoo's only test.
+
+    Raises:
+        ConfigError: `model`, `train_dataloader`, `train_cfg` or `optim_wrapper` is missing.
+    """
+    missing = [key for key in REQUIRED if not config.get(key)]
+    if missing:
+        raise ConfigError(
+            what=f"this config doesn't train: it has no {', '.join(missing)}",
+            value=experiment.hyperparameters.config_file,
+            where=experiment.where("hyperparameters", "config_file"),
+            allowed=f"a config with {', '.join(REQUIRED)}",
+            next="python -m model_def ls",
+        )
+
+
+def batch_size(config: dict[str, Any], experiment: Experiment, slots: int) -> dict[str, Any]:
+    """`config` with the global batch divided over the slots, also where a sampler has a batch size of its own.
+
+    Raises:
+        ConfigError: it can't be divided evenly.
+    """
+    size = experiment.hyperparameters.global_batch_size
+    if size % slots:
+        near = [number for number in (size // slots * slots, (size // slots + 1) * slots) if number]
+        raise ConfigError(
+            what=f"the global batch size can't be divided evenly over {slots} slots",
+            value=size,
+            where=experiment.where("hyperparameters", "global_batch_size"),
+            allowed=f"a multiple of {slots}: {' or '.join(map(str, near))}",
+            next=f"write `global_batch_size: {near[-1]}`, or change `resources.slots_per_trial`",
+        )
+    loader = {**config["train_dataloader"], "batch_size": size // slots}
+    for sampler in ("sampler", "batch_sampler"):
+        if "batch_size" in (loader.get(sampler) or {}):
+            loader[sampler] = {**loader[sampler], "batch_size": size // slots}
+    return {**config, "train_dataloader": loader}
+
+
+def length(config: dict[str, Any], experiment: Experiment) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """`config` with the deprecated `searcher.max_length` as its training length, and the note that says so.
+
+    Raises:
+        ConfigError: its unit isn't the training loop's.
+    """
+    wanted = experiment.searcher.max_length
+    if wanted is None:
+        return config, ()
+    unit = "batches" if _by_iteration(config["train_cfg"]) else "epochs"
+    if wanted.unit != unit:
+        raise _wrong_unit(wanted, unit, experiment)
+    key = UNIT_KEYS[unit]
+    note = f"searcher.max_length is an old form; write `override_mmdet_config: {{train_cfg.{key}: {wanted.value}}}`"
+    return {**config, "train_cfg": {**config["train_cfg"], key: wanted.value}}, (note,)
+
+
+def seed(config: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
+    """`config` with the experiment's seed; the other keys of `randomness` stay."""
+    return {**config, "randomness": {**(config.get("randomness") or {}), "seed": experiment.seed}}
+
+
+def complete(config: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
+    """`config` with what stock mmengine and mmdet's `init_detector` need and a config may leave out."""
+    result = dict(config)
+    result["default_scope"] = config.get("default_scope") or "mmdet"
+    result["work_dir"] = config.get("work_dir") or f"work_dirs/{experiment.name}"
+    if config.get("val_dataloader") and not config.get("test_dataloader"):
+        result["test_dataloader"] = copy.deepcopy(config["val_dataloader"])
+        result["test_evaluator"] = copy.deepcopy(config["val_evaluator"])
+        result["test_cfg"] = config.get("test_cfg") or {"type": "TestLoop"}
+    return result
+
+
+def require_device(config: dict[str, Any], experiment: Experiment) -> None:
+    """Refuse mixed precision where mmengine would only assert.
+
+    Raises:
+        ConfigError: `AmpOptimWrapper` on a machine without an accelerator.
+    """
+    wrapper = get(config, "optim_wrapper.type")
+    accelerated = is_cuda_available() or is_npu_available() or is_mlu_available() or is_musa_available()
+    if wrapper == "AmpOptimWrapper" and not accelerated:
+        raise ConfigError(
+            what="mixed precision needs a GPU, and this machine has none",
+            value=wrapper,
+            where=experiment.where("hyperparameters", "override_mmdet_config", "optim_wrapper", "type"),
+            allowed="OptimWrapper on a CPU",
+            next="optim_wrapper.type=OptimWrapper",
+        )
+
+
+def milestones_note(config: dict[str, Any], epochs_before: Any) -> tuple[str, ...]:
+    """A note if the length was changed and the learning rate's steps lie beyond it."""
+    epochs = get(config, "train_cfg.max_epochs")
+    schedulers = config.get("param_scheduler") or []
+    if epochs == epochs_before or not isinstance(epochs, int):
+        return ()
+    late = [m for s in ([schedulers] if isinstance(schedulers, dict) else schedulers) for m in _late(s, epochs)]
+    if not late:
+        return ()
+    return (f"the learning rate steps at epoch {', '.join(map(str, late))}, and training ends at {epochs}: see param_scheduler",)
+
+
+def _late(scheduler: dict[str, Any], epochs: int) -> list[int]:
+    if scheduler.get("type") != "MultiStepLR" or not scheduler.get("by_epoch", True):
+        return []
+    return [milestone for milestone in scheduler.get("milestones") or () if milestone >= epochs]
+
+
+def _by_iteration(train_cfg: dict[str, Any]) -> bool:
+    return "Iter" in str(train_cfg.get("type")) or train_cfg.get("by_epoch") is False
+
+
+def _wrong_unit(wanted: Length, unit: str, experiment: Experiment) -> ConfigError:
+    return ConfigError(
+        what=f"this config trains by {unit}",
+        value={wanted.unit: wanted.value},
+        where=experiment.where("searcher", "max_length"),
+        allowed=f"{{{unit}: n}}",
+        next=f"remove `searcher.max_length` and override `train_cfg.{UNIT_KEYS[unit]}`",
+    )

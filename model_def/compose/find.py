@@ -1,0 +1,77 @@
+"""Which file a `config_file` or `merge_config` names."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from model_def.errors import ConfigError
+from model_def.fields import did_you_mean, nearest
+
+CONFIG_DIR = "MMDETECTION_CONFIG_DIR"
+SUFFIXES = (".py", ".yaml", ".yml", ".json")
+
+
+def zoo() -> Path:
+    """The folder of the configs that the mmdet wheel ships.
+
+    Raises:
+        ConfigError: mmdet isn't installed.
+    """
+    spec = importlib.util.find_spec("mmdet")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError(what="mmdet isn't installed", allowed="mmdet 3.x", next="make setup")
+    return Path(spec.submodule_search_locations[0]) / ".mim" / "configs"
+
+
+def zoo_names() -> list[str]:
+    """Every config of the zoo that isn't a `_base_`, as `family/name.py`, sorted."""
+    root = zoo()
+    found = (path.relative_to(root).as_posix() for path in root.rglob("*.py"))
+    return sorted(name for name in found if "_base_" not in name)
+
+
+def find_config(name: str, *, context: Path, where: str) -> Path:
+    """The first that exists of: an absolute path; a path in `context` (the current directory); below the folder that
+    `$MMDETECTION_CONFIG_DIR` names; below mmdet's zoo. The `.py` may be left out everywhere.
+
+    Raises:
+        ConfigError: there is no such file; with the nearest names of the zoo and of the context.
+    """
+    for folder in _folders(context):
+        for candidate in (folder / name, folder / f"{name}.py"):
+            if candidate.is_file() and candidate.suffix in SUFFIXES:
+                return candidate
+    near = _nearest(name, context)
+    raise ConfigError(
+        what="no such config file",
+        value=name,
+        where=where,
+        allowed=f"an absolute path, or a path below {', '.join(map(str, _folders(context)))}",
+        next=did_you_mean(near) or "python -m model_def ls",
+    )
+
+
+def _folders(context: Path) -> list[Path]:
+    extra = os.environ.get(CONFIG_DIR)
+    return [context, *([Path(extra).expanduser()] if extra else []), zoo()]
+
+
+def _nearest(name: str, context: Path) -> list[str]:
+    # mmdet 3 renamed `mask_rcnn_r50` to `mask-rcnn_r50`: compare without that difference, and file names first.
+    plain = {_plain(known): known for known in [*zoo_names(), *_in_context(name, context)]}
+    by_file = {known.rsplit("/", 1)[-1]: known for known in plain}
+    close = nearest(_plain(name).rsplit("/", 1)[-1], by_file) or nearest(_plain(name), plain)
+    return [plain[by_file.get(found, found)] for found in close]
+
+
+def _plain(name: str) -> str:
+    return name.lower().removesuffix(".py").replace("-", "_")
+
+
+def _in_context(name: str, context: Path) -> Iterator[str]:
+    folder = (context / name).parent
+    for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
+        yield path.relative_to(context).as_posix() if path.is_relative_to(context) else str(path)

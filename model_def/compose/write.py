@@ -1,0 +1,50 @@
+"""`config.py`: the composed config as a Python file that stock mmdet loads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+
+from model_def.errors import ConfigError, OutputError
+
+
+def write_config(config: Config, path: Path) -> None:
+    """Write `config` as Python to `path`, whole or not at all, and see that it loads back equal.
+
+    Raises:
+        ConfigError: a value has no form in Python that loads back (an infinite float).
+        OutputError: the file can't be written.
+    """
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        part.write_text(config.pretty_text, encoding="utf-8")
+        _check(config, part)
+        os.replace(part, path)
+    except OSError as error:
+        what = f"config.py can't be written ({error.strerror})"
+        raise OutputError(what=what, value=str(path), where=str(path.parent), next="choose another --output") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _check(config: Config, part: Path) -> None:
+    try:
+        again = Config.fromfile(str(part), import_custom_modules=False).to_dict()
+    except (NameError, SyntaxError, TypeError) as error:
+        raise _unwritable(str(error)) from error
+    before = config.to_dict()
+    different = [key for key in before if before[key] != again.get(key)]
+    if different:
+        raise _unwritable(", ".join(different))
+
+
+def _unwritable(what: str) -> ConfigError:
+    return ConfigError(
+        what="the config can't be written as a Python file that loads back equal",
+        value=what,
+        where="the composed config",
+        allowed="numbers (but no infinity), strings, booleans, lists, tuples and mappings with string keys",
+        next="write a large number such as 1e8 instead of infinity",
+    )

@@ -1,0 +1,105 @@
+"""Determined's own training controller, the same on a cluster and off it.
+
+`determined.pytorch.Trainer.fit` has a local branch that drops the best-checkpoint policy, the searcher's metric and
+`steps_completed`. The controller it builds needs none of that: everything comes from its arguments and the core
+context. It is a private class of a release that is pinned; a test fails when the version moves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Callable, Container, Iterator
+
+from determined import constants, pytorch
+
+from model_def.trial import MMDetCallback, MMDetTrial
+
+
+class Moments(Container[object]):
+    """A schedule for Determined that is asked after every batch instead of being fixed in advance."""
+
+    def __init__(self, due: Callable[[int], bool]) -> None:
+        self._due = due
+
+    def __contains__(self, batches: object) -> bool:
+        return isinstance(batches, int) and self._due(batches)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the controller is told.
+
+    Attributes:
+        report, validate, checkpoint: whether it is time, asked with the number of batches trained.
+        metric: the validation metric that decides which checkpoint is best.
+        policy: `best`, `all` or `none`: when a validation is followed by a checkpoint.
+        initial_validation: validate before the first batch.
+        profiling: record system metrics (on a cluster).
+        code: what goes into a checkpoint's `code/`; None leaves that to Determined.
+    """
+
+    report: Callable[[int], bool]
+    validate: Callable[[int], bool]
+    checkpoint: Callable[[int], bool]
+    metric: str
+    smaller_is_better: bool
+    policy: str
+    initial_validation: bool
+    profiling: bool
+    code: pathlib.Path | None
+
+
+class _Controller(pytorch._PyTorchTrialController):
+    """Adds what every process must do before the chief saves, and keeps the working directory out of checkpoints."""
+
+    code: pathlib.Path | None = None
+
+    def _checkpoint(self, already_exiting: bool) -> None:
+        for callback in self.callbacks.values():
+            if isinstance(callback, MMDetCallback):
+                callback.gather()
+        super()._checkpoint(already_exiting)
+
+    def _save(self, path: pathlib.Path) -> None:
+        with _user_code(self.code):
+            super()._save(path)
+
+
+@contextlib.contextmanager
+def _user_code(code: pathlib.Path | None) -> Iterator[None]:
+    """Determined copies a directory of its container into every checkpoint; off-cluster there is only ours."""
+    original = constants.MANAGED_TRAINING_MODEL_COPY
+    constants.MANAGED_TRAINING_MODEL_COPY = str(code) if code else original
+    try:
+        yield
+    finally:
+        constants.MANAGED_TRAINING_MODEL_COPY = original
+
+
+def run(trial: MMDetTrial, plan: Plan, *, latest_checkpoint: str | None) -> None:
+    """Train `trial` to the end of its loop, or until the core context asks for a stop; then save and return."""
+    context = trial.context
+    controller = _Controller(
+        trial_inst=trial,
+        context=context,
+        checkpoint_period=pytorch.Batch(Moments(plan.checkpoint)),
+        validation_period=pytorch.Batch(Moments(plan.validate)),
+        reporting_period=pytorch.Batch(Moments(plan.report)),
+        smaller_is_better=plan.smaller_is_better,
+        steps_completed=context._steps_completed,
+        latest_checkpoint=latest_checkpoint,
+        local_training=False,
+        test_mode=False,
+        searcher_metric_name=plan.metric,
+        checkpoint_policy=plan.policy,
+        step_zero_validation=plan.initial_validation,
+        max_length=pytorch.Batch(trial.runner.max_iters),
+        global_batch_size=context.get_global_batch_size(),
+        profiling_enabled=plan.profiling,
+    )
+    controller.code = plan.code
+    controller.run()
+    if trial.pump.finished:
+        trial.pump.finish()

@@ -1,0 +1,97 @@
+"""The domain's exceptions. A user's mistake always says what, the value, where, what is allowed and what to run next."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+
+class _Absent:
+    """Marks a problem that has no value to show (`None` is a value that a user can write)."""
+
+
+ABSENT: Any = _Absent()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that a user can mend.
+
+    Attributes:
+        what: the mistake, in one sentence without a full stop.
+        value: the value that was found, if there is one.
+        where: where it was written: `file.yaml:12:3 (hyperparameters.config_file)`, or a path.
+        allowed: what would be accepted.
+        next: a command to run or a line to write instead.
+    """
+
+    what: str
+    value: Any = ABSENT
+    where: str = ""
+    allowed: str = ""
+    next: str = ""
+
+    def __str__(self) -> str:
+        """One line for the mistake, then one indented line for each thing that is known about it."""
+        lines = [self.what if self.value is ABSENT else f"{self.what}: {self.value!r}"]
+        for label, text in (("where", self.where), ("allowed", self.allowed), ("next", self.next)):
+            if text:
+                lines.append(f"  {label + ':':<9}{text}")
+        return "\n".join(lines)
+
+
+class MMDetTrialError(Exception):
+    """Anything that this package raises on purpose. `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class UserError(MMDetTrialError):
+    """One or more mistakes that the user can mend, all reported at once.
+
+    Raise it with the fields of one problem, `UserError(what=…, value=…)`, or with many, `UserError.of(problems)`.
+    """
+
+    exit_code = 2
+
+    def __init__(self, *, problems: Iterable[Problem] = (), **one: Any) -> None:
+        self.problems = tuple(problems) or (Problem(**one),)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @classmethod
+    def of(cls, problems: Iterable[Problem]) -> UserError:
+        """The error that reports all of `problems` (at least one)."""
+        return cls(problems=problems)
+
+
+class ExperimentError(UserError):
+    """The experiment YAML, or a `key=value` on the command line, can't be used."""
+
+
+class ConfigError(UserError):
+    """The MMDetection config can't be assembled, or a part of it can't be run here."""
+
+
+class DataError(UserError):
+    """Images or annotations are missing, broken or of no use."""
+
+
+class WeightsError(UserError):
+    """Weights or a checkpoint are missing, broken, or belong to another model."""
+
+
+class OutputError(UserError):
+    """The output directory can't be written."""
+
+
+class TrainingError(MMDetTrialError):
+    """Training itself went wrong (a loss that is not finite, for example): not a mistake in the input's form."""
+
+
+class Stopped(MMDetTrialError):
+    """A signal asked for a stop and the state was saved. `exit_code` is 128 + the signal's number."""
+
+    def __init__(self, message: str, *, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

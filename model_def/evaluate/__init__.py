@@ -1,0 +1,1 @@
+"""Validation metrics: exact, none missing, one evaluation on any number of processes."""

@@ -1,0 +1,229 @@
+"""An experiment YAML (Determined's own fields and our `hyperparameters`) as typed, frozen dataclasses."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from model_def import search
+from model_def.assignments import assign
+from model_def.errors import ExperimentError, Problem
+from model_def.experiment_fields import EXPERIMENT, HYPERPARAMETERS, LENGTH, LENGTH_OR_INTEGER, section
+from model_def.fields import problems as field_problems
+from model_def.yaml_source import Source, read_yaml
+
+ENTRYPOINT = "python3 -m determined.launch.torch_distributed python3 -m model_def.train"
+LENGTHS = ("min_validation_period", "min_checkpoint_period", "searcher.max_length")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Length:
+    """A length of training. `unit` is `batches`, `records` or `epochs`."""
+
+    unit: str
+    value: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Split:
+    """One part of a data set: files and folders relative to the data set's `root`."""
+
+    ann_file: str
+    img_prefix: str = ""
+    seg_prefix: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """The short form of a data set; `test` is `val` and `classes` are the annotation file's, unless given."""
+
+    type: str = "CocoDataset"
+    root: str = ""
+    train: Split
+    val: Split
+    test: Split | None = None
+    classes: tuple[str, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """Our part of the YAML; see `experiment_fields.HYPERPARAMETERS` for what each may be."""
+
+    config_file: str
+    merge_config: tuple[str, ...] = ()
+    override_mmdet_config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    global_batch_size: int
+    use_pretrained: bool | str = False
+    dataset: Dataset | None = None
+    file_client_args: dict[str, Any] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Searcher:
+    """What decides which checkpoint is best. `raw` is the whole section."""
+
+    name: str
+    metric: str
+    smaller_is_better: bool = True
+    max_length: Length | None = None
+    raw: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A checked experiment.
+
+    Attributes:
+        raw: the YAML with the command line's assignments applied.
+        source: where each value was written; see `where`.
+        directory: the context, which is the current directory: config files and data are found from here.
+        notes: old forms that were accepted, with what to write today.
+        (the others are Determined's fields of the same names, with its defaults)
+    """
+
+    name: str
+    raw: dict[str, Any]
+    source: Source
+    hyperparameters: Hyperparameters
+    searcher: Searcher
+    scheduling_unit: int = 100
+    min_validation_period: Length | None = None
+    min_checkpoint_period: Length | None = None
+    perform_initial_validation: bool = False
+    checkpoint_policy: str = "best"
+    seed: int = 0
+    slots_per_trial: int = 1
+    save_trial_best: int = 1
+    save_trial_latest: int = 1
+    directory: Path
+    notes: tuple[str, ...] = ()
+
+    def where(self, *path: str | int) -> str:
+        """The place of a value for a message: `quickstart.yaml:12:3 (hyperparameters.config_file)`."""
+        return self.source.where(*path)
+
+
+def load_experiment(path: Path, assignments: Sequence[str] = ()) -> Experiment:
+    """The experiment that a YAML file and `key=value` assignments describe.
+
+    Raises:
+        ExperimentError: with everything that is wrong, each with its line and column.
+    """
+    config, source = read_yaml(path)
+    assigned, mistakes = assign(config, assignments)
+    source = dataclasses.replace(source, assigned=assigned)
+    hparams, searches = search.resolve(config.get("hyperparameters"), source, ("hyperparameters",))
+    resolved = {**config, "hyperparameters": hparams}
+    if "hyperparameters" not in config:
+        del resolved["hyperparameters"]
+    wheres = {problem.where for problem in searches}
+    every = [*field_problems(resolved, EXPERIMENT, source), *_deeper_problems(resolved, source)]
+    found = [problem for problem in every if problem.where not in wheres]
+    if mistakes or searches or found:
+        raise ExperimentError.of([*mistakes, *searches, *found])
+    return _experiment(resolved, config, source, default_name=path.stem)
+
+
+def experiment_from(config: Mapping[str, Any], hparams: Mapping[str, Any]) -> Experiment:
+    """The experiment of a trial on a cluster, whose master has checked `config` and sampled `hparams`.
+
+    Raises:
+        ExperimentError: with everything that is wrong in our hyperparameters.
+    """
+    source = Source(name="experiment configuration")
+    sampled, searches = search.resolve(copy.deepcopy(dict(hparams)), source, ("hyperparameters",))
+    size = sampled.get("global_batch_size")
+    if isinstance(size, float) and size.is_integer():  # a `log` search gives floats
+        sampled["global_batch_size"] = int(size)
+    resolved = {**copy.deepcopy(dict(config)), "hyperparameters": sampled}
+    ours = field_problems(sampled, section(**HYPERPARAMETERS), source, ("hyperparameters",))
+    found = [*ours, *_deeper_problems(resolved, source)]
+    if searches or found:
+        raise ExperimentError.of([*searches, *found])
+    return _experiment(resolved, resolved, source, default_name="experiment")
+
+
+def _deeper_problems(config: dict[str, Any], source: Source) -> Iterator[Problem]:
+    """What a table of fields can't say."""
+    for name in LENGTHS:
+        yield from _length_problems(_get(config, *name.split(".")), name, source)
+    client = _get(config, "data", "file_client_args")
+    yield from field_problems(client, HYPERPARAMETERS["file_client_args"], source, ("data", "file_client_args"))
+
+
+def _length_problems(value: Any, name: str, source: Source) -> Iterator[Problem]:
+    if value is None or not LENGTH_OR_INTEGER.accepts(value) or (isinstance(value, dict) and len(value) == 1):
+        return
+    if isinstance(value, int) and name != "searcher.max_length":
+        return  # already a wrong type
+    what = f"`{name}` has no unit" if isinstance(value, int) else f"`{name}` must have one unit"
+    where = source.where(*name.split("."))
+    yield Problem(what=what, value=value, where=where, allowed=LENGTH.allowed, next=f"write `{name}: {{epochs: 12}}`")
+
+
+def _experiment(resolved: dict[str, Any], raw: dict[str, Any], source: Source, *, default_name: str) -> Experiment:
+    return Experiment(
+        name=resolved.get("name") or default_name,
+        raw=raw,
+        source=source,
+        hyperparameters=_hyperparameters(resolved),
+        searcher=_searcher(resolved["searcher"]),
+        min_validation_period=_length(resolved.get("min_validation_period")),
+        min_checkpoint_period=_length(resolved.get("min_checkpoint_period")),
+        **_given(resolved, "scheduling_unit", "perform_initial_validation", "checkpoint_policy"),
+        **_given(resolved.get("resources"), "slots_per_trial"),
+        **_given(resolved.get("checkpoint_storage"), "save_trial_best", "save_trial_latest"),
+        seed=_get(resolved, "reproducibility", "experiment_seed") or 0,
+        directory=Path.cwd(),
+        notes=tuple(_old_forms(resolved)),
+    )
+
+
+def _hyperparameters(config: dict[str, Any]) -> Hyperparameters:
+    values = _given(config["hyperparameters"], *HYPERPARAMETERS)
+    merge = values.pop("merge_config", ())
+    client = values.pop("file_client_args", None) or _get(config, "data", "file_client_args")
+    dataset = values.pop("dataset", None)
+    return Hyperparameters(
+        **values,
+        merge_config=(merge,) if isinstance(merge, str) else tuple(merge),
+        file_client_args=client,
+        dataset=_dataset(dataset) if dataset else None,
+    )
+
+
+def _dataset(value: dict[str, Any]) -> Dataset:
+    splits = {name: Split(**_given(value[name], *value[name])) for name in ("train", "val", "test") if value.get(name)}
+    classes = value.get("classes")
+    return Dataset(**_given(value, "type", "root"), **splits, classes=tuple(classes) if classes else None)
+
+
+def _searcher(value: dict[str, Any]) -> Searcher:
+    given = _given(value, "name", "metric", "smaller_is_better")
+    return Searcher(**given, max_length=_length(value.get("max_length")), raw=value)
+
+
+def _length(value: dict[str, int] | None) -> Length | None:
+    return Length(unit=next(iter(value)), value=next(iter(value.values()))) if value else None
+
+
+def _given(mapping: dict[str, Any] | None, *names: str) -> dict[str, Any]:
+    """The named entries that have a value: `null` in YAML is the same as absent."""
+    return {name: mapping[name] for name in names if mapping.get(name) is not None} if mapping else {}
+
+
+def _get(config: Mapping[str, Any], *path: str) -> Any:
+    node: Any = config
+    for part in path:
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def _old_forms(config: dict[str, Any]) -> Iterator[str]:
+    if config.get("entrypoint") == "model_def:MMDetTrial":
+        yield f"entrypoint: model_def:MMDetTrial is an old form; write `entrypoint: {ENTRYPOINT}`"
+    if _get(config, "data", "file_client_args"):
+        yield "data.file_client_args is an old form; write `hyperparameters.file_client_args`"

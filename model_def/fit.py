@@ -1,0 +1,46 @@
+"""Builds the runner and the trial of a composed experiment and trains it: the same on a cluster and off it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
+
+from model_def import controller
+from model_def.compose import Composed
+from model_def.experiment import Experiment
+from model_def.platform import Platform
+from model_def.runner import build_runner
+from model_def.schedule import checkpoints, reports, validations
+from model_def.trial import MMDetTrial
+
+
+def fit(experiment: Experiment, composed: Composed, platform: Platform, *, hooks: Sequence[Hook] = ()) -> None:
+    """Train to the end of the config's loop, or until the platform asks for a stop; then save and return.
+
+    Args:
+        experiment, composed: what to train.
+        platform: where.
+        hooks: registered beside the config's own.
+
+    Raises:
+        UserError: the config can't be run, or the checkpoint is one of something else.
+        TrainingError: training itself failed.
+    """
+    context = platform.context
+    runner = build_runner(composed.config, work_dir=platform.work_dir, distributed=context.distributed.size > 1)
+    for hook in hooks:
+        runner.register_hook(hook)
+    trial = MMDetTrial(context, runner)
+    plan = controller.Plan(
+        report=reports(experiment, trial.pump, platform.stop_pending),
+        validate=validations(experiment, trial.pump),
+        checkpoint=checkpoints(experiment, trial.pump, composed.config.get("default_hooks", {}).get("checkpoint")),
+        metric=experiment.searcher.metric,
+        smaller_is_better=experiment.searcher.smaller_is_better,
+        policy=experiment.checkpoint_policy if runner.val_loop is not None else "none",
+        initial_validation=experiment.perform_initial_validation,
+        profiling=bool((experiment.raw.get("profiling") or {}).get("enabled")),
+        code=platform.code,
+    )
+    controller.run(trial, plan, latest_checkpoint=platform.latest_checkpoint)

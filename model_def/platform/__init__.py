@@ -1,0 +1,28 @@
+"""Where a trial runs: a Determined cluster, or this machine with its own services in the master's place."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+from determined import pytorch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Platform:
+    """All that training needs to know of the place it runs in.
+
+    Attributes:
+        context: Determined's trial context, over this place's services.
+        work_dir: where mmengine writes its log and its visualizer's files.
+        latest_checkpoint: the storage id of the checkpoint to resume from.
+        stop_pending: asked after every batch, on every process, whether to stop soon.
+        code: a directory to keep in each checkpoint's `code/`; None leaves that to Determined.
+    """
+
+    context: pytorch.PyTorchTrialContext
+    work_dir: pathlib.Path
+    latest_checkpoint: str | None
+    stop_pending: Callable[[], bool]
+    code: pathlib.Path | None

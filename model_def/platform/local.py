@@ -1,0 +1,209 @@
+"""The services that a Determined master provides, over files and signals: the core context of a run off-cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pathlib
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from determined import core, pytorch
+
+from model_def.errors import Stopped, WeightsError
+from model_def.experiment import Experiment
+from model_def.platform import Platform
+from model_def.platform.run_directory import RunDirectory
+
+# Off-cluster a run directory holds one trial. Determined compares this number with a checkpoint's when it resumes.
+TRIAL_ID = 1
+
+
+class LocalTrainContext(core.DummyTrainContext):
+    """Takes metrics and progress."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        super().__init__(tensorboard_path=run.path / "tensorboard")
+        self._run = run
+        self._trial_id = TRIAL_ID
+
+    def set_status(self, status: str) -> None:
+        """The progress line says it."""
+
+    def report_progress(self, progress: float) -> None:
+        """The progress line says it."""
+
+    def upload_tensorboard_files(self, *args: Any, **kwargs: Any) -> None:
+        """They are in the run directory already."""
+
+    def report_early_exit(self, reason: core.EarlyExitReason) -> None:
+        """The exit code says it."""
+
+    def report_training_metrics(self, steps_completed: int, metrics: dict[str, Any], batch_metrics: Any = None) -> None:
+        """One line of `metrics.jsonl`."""
+        self._run.record(group="training", steps_completed=steps_completed, metrics=metrics)
+
+    def report_validation_metrics(self, steps_completed: int, metrics: dict[str, Any]) -> None:
+        """One line of `metrics.jsonl`; the best checkpoint may be another one now."""
+        self._run.record(group="validation", steps_completed=steps_completed, metrics=metrics)
+        self._run.tidy()
+
+    def get_experiment_best_validation(self) -> float | None:
+        """The best value of the searcher's metric so far."""
+        best = self._run.best()
+        return best and best[0]
+
+    def _get_last_validation(self) -> int | None:
+        return self._run.last_validation()
+
+
+class LocalCheckpointContext(core.DummyCheckpointContext):
+    """Saves below the run directory; a checkpoint's storage id is its path."""
+
+    def __init__(self, dist: core.DistributedContext, run: RunDirectory) -> None:
+        self._dist = dist
+        self._run = run
+
+    @contextlib.contextmanager
+    def store_path(
+        self, metadata: dict[str, Any] | None = None, *, shard: bool = False
+    ) -> Iterator[tuple[pathlib.Path, str]]:
+        """A directory that becomes a checkpoint when the caller is done with it."""
+        metadata = metadata or {}
+        steps_completed = int(metadata["steps_completed"])
+        with self._run.new_checkpoint(steps_completed) as path:
+            yield path, str(self._run.checkpoint(steps_completed))
+            (path / "metadata.json").write_text(json.dumps(metadata, indent=2))
+
+    @contextlib.contextmanager
+    def restore_path(self, storage_id: str, *args: Any, **kwargs: Any) -> Iterator[pathlib.Path]:
+        """The checkpoint's directory."""
+        yield pathlib.Path(storage_id)
+
+
+class LocalPreemptContext(core.DummyPreemptContext):
+    """SIGINT and SIGTERM are this machine's preemption. The same signal a second time ends the process at once.
+
+    Several processes agree on a stop after each batch: they may get the signal at different batches.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self, dist: core.DistributedContext) -> None:
+        super().__init__(dist)
+        self.signal_number: int | None = None
+        self._original: dict[int, Any] = {}
+        # On GPUs the default group is NCCL's: agreeing through it would wait for the device at every batch.
+        self._group = torch.distributed.new_group(backend="gloo") if dist.size > 1 else None
+
+    def start(self) -> LocalPreemptContext:
+        """Listen for signals."""
+        self._original = {number: signal.signal(number, self._receive) for number in self._SIGNALS}
+        super().start()
+        return self
+
+    def close(self) -> None:
+        """Stop listening."""
+        for number, handler in self._original.items():
+            signal.signal(number, handler)
+        self._original = {}
+
+    def pending(self) -> bool:
+        """Whether any process was asked to stop. With several processes all must call it together."""
+        if self._group is not None:
+            number = torch.tensor(self.signal_number or 0)
+            torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX, group=self._group)
+            self.signal_number = int(number) or None
+        return self.signal_number is not None
+
+    def should_preempt(self, auto_ack: bool = True) -> bool:
+        """The same answer on every process: the one that `pending` gave last."""
+        return bool(self._dist.broadcast(self.signal_number is not None))
+
+    def _receive(self, number: int, frame: Any) -> None:
+        self.signal_number = self.signal_number or number
+        signal.signal(number, self._original[number])
+
+
+@contextlib.contextmanager
+def local_platform(
+    experiment: Experiment,
+    run: RunDirectory,
+    distributed: core.DistributedContext,
+    *,
+    resume: pathlib.Path | None = None,
+) -> Iterator[Platform]:
+    """This machine's place for a trial.
+
+    Args:
+        experiment: for whoever asks Determined's context for it.
+        run: where everything is written.
+        distributed: the processes of this run.
+        resume: the checkpoint to go on from.
+
+    Raises:
+        WeightsError: `resume` is not a whole checkpoint.
+        Stopped: at the end, if a signal asked for a stop; all is saved by then.
+    """
+    steps_completed = _steps_completed(resume) if resume else 0
+    if distributed.rank == 0:
+        run.rewind(steps_completed)
+    preempt = LocalPreemptContext(distributed)
+    services = core.Context(
+        distributed=distributed,
+        train=LocalTrainContext(run),
+        checkpoint=LocalCheckpointContext(distributed, run),
+        preempt=preempt,
+    )
+    with services, _code(run.path) as code:
+        context = pytorch.PyTorchTrialContext(
+            core_context=services,
+            trial_seed=experiment.seed,
+            hparams=experiment.raw["hyperparameters"],
+            slots_per_trial=distributed.size,
+            num_gpus=torch.cuda.device_count(),
+            exp_conf=experiment.raw,
+            aggregation_frequency=1,
+            steps_completed=steps_completed,
+            managed_training=True,
+            debug_enabled=False,
+        )
+        yield Platform(
+            context=context,
+            work_dir=run.path / "mmengine",
+            latest_checkpoint=str(resume) if resume else None,
+            stop_pending=preempt.pending,
+            code=code,
+        )
+        if preempt.signal_number is not None:
+            raise Stopped(str(run.path), signal_number=preempt.signal_number)
+
+
+@contextlib.contextmanager
+def _code(output: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A directory with what a checkpoint needs to be understood: never the working directory, whatever that holds."""
+    with tempfile.TemporaryDirectory() as code:
+        for name in ("experiment.yaml", "config.py"):
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # another process than the chief may come before they are there
+                shutil.copy(output / name, code)
+        yield pathlib.Path(code)
+
+
+def _steps_completed(checkpoint: pathlib.Path) -> int:
+    metadata = checkpoint / "metadata.json"
+    try:
+        return int(json.loads(metadata.read_text())["steps_completed"])
+    except (OSError, ValueError, KeyError) as error:
+        raise WeightsError(
+            what="this is not a whole checkpoint",
+            value=str(checkpoint),
+            where=f"{metadata}: {error}",
+            allowed="a directory below checkpoints/ that a run has written",
+            next="ls output/*/*/checkpoints",
+        ) from error

@@ -1,0 +1,123 @@
+"""The output directory of one run off-cluster: what was run, what was measured, what was saved."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import pathlib
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_CHECKPOINTS = "checkpoints"
+
+
+class RunDirectory:
+    """Writes `metrics.jsonl` and keeps `checkpoints/` with its links `latest` and `best`.
+
+    Args:
+        path: the directory; it exists.
+        metric, smaller_is_better: what makes a checkpoint the best one.
+        keep_best, keep_latest: how many checkpoints of each kind stay.
+    """
+
+    def __init__(
+        self, path: pathlib.Path, *, metric: str, smaller_is_better: bool, keep_best: int = 1, keep_latest: int = 1
+    ) -> None:
+        self.path = path
+        self._metric = metric
+        self._sign = -1.0 if smaller_is_better else 1.0
+        self._keep_best, self._keep_latest = keep_best, keep_latest
+
+    def rewind(self, steps_completed: int) -> None:
+        """Drop the metrics behind `steps_completed`: a resumed run measures them again."""
+        lines = [json.dumps(line) for line in self._lines() if line["steps_completed"] <= steps_completed]
+        partial = self._metrics_file.with_suffix(".partial")
+        partial.write_text("".join(f"{line}\n" for line in lines))
+        partial.replace(self._metrics_file)
+
+    def record(self, *, group: str, steps_completed: int, metrics: Mapping[str, Any]) -> None:
+        """Append one line to `metrics.jsonl`; numbers keep all their digits, what is no number is null."""
+        values = {name: _finite(float(value)) for name, value in metrics.items()}
+        epoch = values.pop("epochs", None)
+        values.pop("batches", None)
+        line = {
+            "group": group,
+            "steps_completed": steps_completed,
+            "epoch": None if epoch is None else int(epoch),
+            "metrics": values,
+        }
+        with self._metrics_file.open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+    def best(self) -> tuple[float, int] | None:
+        """The best validation so far: the metric's value and the number of batches it was measured at."""
+        ranked = self._validations()
+        return ranked[0] if ranked else None
+
+    def last_validation(self) -> int | None:
+        """The number of batches that the last validation was measured at."""
+        return max((steps for _, steps in self._validations()), default=None)
+
+    @contextlib.contextmanager
+    def new_checkpoint(self, steps_completed: int) -> Iterator[pathlib.Path]:
+        """A directory to write a checkpoint into; it takes its name and place only when it is whole."""
+        final = self.checkpoint(steps_completed)
+        partial = final.with_name(f".{final.name}.{uuid.uuid4().hex}")
+        partial.mkdir(parents=True)
+        try:
+            yield partial
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        if final.exists():
+            shutil.rmtree(final)
+        partial.rename(final)
+        self.tidy()
+
+    def checkpoint(self, steps_completed: int) -> pathlib.Path:
+        """Where the checkpoint of that many batches is, or would be."""
+        return self.path / _CHECKPOINTS / str(steps_completed)
+
+    def tidy(self) -> None:
+        """Point `latest` and `best` at their checkpoints and remove the ones that nothing needs."""
+        saved = sorted((int(path.name) for path in self.checkpoint(0).parent.glob("[0-9]*")), reverse=True)
+        ranked = [steps for _, steps in self._validations() if steps in saved]
+        for name, candidates in (("latest", saved), ("best", ranked)):
+            if candidates:
+                _link(self.checkpoint(0).with_name(name), str(candidates[0]))
+        for steps in set(saved) - set(saved[: max(self._keep_latest, 1)]) - set(ranked[: self._keep_best]):
+            shutil.rmtree(self.checkpoint(steps))
+
+    @property
+    def _metrics_file(self) -> pathlib.Path:
+        return self.path / "metrics.jsonl"
+
+    def _lines(self) -> list[dict[str, Any]]:
+        if not self._metrics_file.exists():
+            return []
+        return [json.loads(line) for line in self._metrics_file.read_text().splitlines()]
+
+    def _validations(self) -> list[tuple[float, int]]:
+        """(value, batches) of every validation that has the metric, the best first, the earlier of two equal ones."""
+        lines = [line for line in self._lines() if line["group"] == "validation"]
+        values = [(line["metrics"].get(self._metric), line["steps_completed"]) for line in lines]
+        return sorted(
+            ((value, steps) for value, steps in values if value is not None),
+            key=lambda entry: (-self._sign * entry[0], entry[1]),
+        )
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no nan and no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def _link(link: pathlib.Path, target: str) -> None:
+    """Replace a symbolic link in one step."""
+    new = link.with_name(f".{link.name}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.replace(link)

@@ -1,0 +1,136 @@
+"""Finds objects in images with a trained checkpoint, through mmdet's own inference."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mmcv
+import numpy as np
+import torch
+from mmdet.apis import inference_detector, init_detector
+from mmengine import fileio
+from numpy.typing import NDArray
+
+from model_def.drawing import Box, draw, save
+from model_def.errors import DataError, Problem, WeightsError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The boxes found in one image, the surest first, and the picture of them."""
+
+    image: Path
+    boxes: tuple[Box, ...]
+    drawn: Path
+
+
+def predict(config: Path, weights: Path, images: Sequence[Path], *, to: Path, threshold: float) -> list[Prediction]:
+    """Find objects in each image; write a picture of each and `predictions.json` into the folder `to`.
+
+    Raises:
+        DataError: some of the images can't be read (all of them are named; nothing is written).
+        WeightsError: the weights can't be loaded.
+    """
+    pixels = read_images(images)
+    model = load_detector(config, weights)
+    to.mkdir(parents=True, exist_ok=True)
+    predictions = []
+    for image, array, drawn in zip(images, pixels, _picture_names(images, to), strict=True):
+        boxes = detect(model, array, threshold=threshold)
+        save(draw(array, boxes), drawn)
+        predictions.append(Prediction(image=image, boxes=tuple(boxes), drawn=drawn))
+    (to / "predictions.json").write_text(as_json(predictions) + "\n")
+    return predictions
+
+
+def as_json(predictions: Sequence[Prediction]) -> str:
+    """`[{"image": …, "boxes": [{"label": …, "score": …, "bbox": [x1, y1, x2, y2]}, …]}, …]`, one image a line."""
+    rows = [
+        json.dumps({"image": str(p.image), "boxes": [_plain(box) for box in p.boxes]}, ensure_ascii=False)
+        for p in predictions
+    ]
+    return "[\n" + ",\n".join(rows) + "\n]"
+
+
+def load_detector(config: Path, weights: Path) -> nn.Module:
+    """The detector of a resolved config with its weights, on the GPU if there is one.
+
+    Raises:
+        WeightsError: the file is no checkpoint, or one that holds more than plain tensors.
+    """
+    try:
+        # With `cfg_options` mmdet leaves `model.backbone` alone, which semi-supervised models don't have.
+        device = "cuda:0" if torch.cuda.is_available() else "cpu"
+        model: nn.Module = init_detector(str(config), str(weights), palette="random", device=device, cfg_options={})
+        return model
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise WeightsError(
+            what="the weights can't be loaded",
+            value=str(weights),
+            where=str(error).partition("\n")[0] or type(error).__name__,
+            allowed="a model.pth that training wrote",
+        ) from error
+
+
+def detect(model: Any, pixels: NDArray[np.uint8], *, threshold: float) -> list[Box]:
+    """The boxes with a score of at least `threshold` in an image (height, width, 3; BGR), the surest first."""
+    found = inference_detector(model, pixels).get("pred_instances")
+    if found is None:
+        return []
+    found = found[found.scores >= threshold].cpu().numpy()
+    names = model.dataset_meta["classes"]
+    masks: Sequence[Any] = found.masks if "masks" in found else [None] * len(found)
+    boxes = [
+        Box(label=names[label], score=float(score), bbox=tuple(map(float, bbox)), mask=mask)
+        for label, score, bbox, mask in zip(found.labels, found.scores, found.bboxes, masks, strict=True)
+    ]
+    return sorted(boxes, key=lambda box: -(box.score or 0))
+
+
+def read_images(paths: Sequence[Path]) -> list[NDArray[np.uint8]]:
+    """Each image as (height, width, 3), BGR.
+
+    Raises:
+        DataError: one or more can't be read.
+    """
+    images = [read_image(str(path)) if path.is_file() else None for path in paths]
+    problems = [
+        Problem(what="the image is broken" if path.is_file() else "there is no such image", value=str(path))
+        for path, image in zip(paths, images, strict=True)
+        if image is None
+    ]
+    if problems:
+        raise DataError.of(problems)
+    return [image for image in images if image is not None]
+
+
+def read_image(path: str, backend_args: dict[str, Any] | None = None) -> NDArray[np.uint8] | None:
+    """An image as mmcv reads it, (height, width, 3) BGR, from any storage that mmengine knows; None if it is broken."""
+    content = fileio.get(path, backend_args=backend_args)
+    image: NDArray[np.uint8] | None = mmcv.imfrombytes(content) if content else None
+    return image
+
+
+def _picture_names(images: Sequence[Path], to: Path) -> list[Path]:
+    """A file name for each image; a number tells images of the same name apart."""
+    stems = [image.stem for image in images]
+    earlier = [stems[:index].count(stem) for index, stem in enumerate(stems)]
+    return [
+        to / (f"{stem}-{count + 1}.png" if count else f"{stem}.png") for stem, count in zip(stems, earlier, strict=True)
+    ]
+
+
+def _plain(box: Box) -> dict[str, Any]:
+    return {
+        "label": box.label,
+        "score": round(box.score or 0, 4),
+        "bbox": [round(corner, 1) for corner in box.bbox],
+    }

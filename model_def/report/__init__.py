@@ -1,0 +1,1 @@
+"""What a person sees while a detector trains: the plan, a progress line, a table of validations, a summary."""

@@ -1,0 +1,18 @@
+"""Where we print: one console for a process, silent on every rank but the first."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.console import Console
+
+
+def rank() -> int:
+    """This process's rank as torchrun announces it; 0 for a single process."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def make_console() -> Console:
+    """A console on today's standard output. Long lines are the terminal's to wrap; numbers get no colour."""
+    return Console(file=sys.stdout, quiet=rank() != 0, soft_wrap=True, highlight=False)

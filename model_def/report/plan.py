@@ -1,0 +1,158 @@
+"""The plan: what is about to happen, in a few lines, before the first batch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from mmengine.model import is_model_wrapper
+from mmengine.runner import IterBasedTrainLoop
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
+    from torch import nn
+
+    from model_def.experiment import Experiment
+
+_CLASSES_SHOWN = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A title, rows of (label, text), and notes that the config's assembly left."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
+
+    def print(self, console: Console) -> None:
+        """Print it as two columns, and an empty line."""
+        console.print(Text(self.title, style="bold"))
+        print_rows([*self.rows, *(("note", note) for note in self.notes)], console)
+        console.print()
+
+
+def describe(runner: Runner, *, experiment: Experiment, output: Path, notes: Sequence[str] = ()) -> Plan:
+    """The plan of a runner whose loops, optimizer and dataloaders are built (from its `before_train` hooks on)."""
+    rows = (
+        ("config", experiment.hyperparameters.config_file),
+        ("model", _model(bare(runner.model))),
+        ("weights", _weights(runner, experiment)),
+        ("data", _data(runner)),
+        ("length", _length(runner)),
+        ("optimizer", _optimizer(runner)),
+        ("validation", _validation(runner, experiment)),
+        ("device", _device()),
+        ("output", str(output)),
+    )
+    return Plan(title=experiment.name, rows=rows, notes=tuple(notes))
+
+
+def print_rows(rows: Iterable[tuple[str, str]], console: Console) -> None:
+    """Print labels and texts as two columns."""
+    for label, text in rows:
+        console.print(Text.assemble((f"  {label:<12}", "dim"), text))
+
+
+def bare(model: nn.Module) -> Any:
+    """The model without the wrapper that distributes it."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def parameters(model: nn.Module) -> str:
+    """`4.2 M parameters`, and how many of them are trained where some are frozen."""
+    total = sum(p.numel() for p in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return f"{_count(total)} parameters" + (f", {_count(trained)} of them trained" if trained < total else "")
+
+
+def class_names(dataset: Any) -> str:
+    """`2 classes (cat, dog)`."""
+    classes = tuple(dataset.metainfo.get("classes", ()))
+    shown = ", ".join(classes[:_CLASSES_SHOWN]) + (", …" if len(classes) > _CLASSES_SHOWN else "")
+    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'} ({shown})"
+
+
+def _model(model: Any) -> str:
+    parts = [type(getattr(model, part)).__name__ for part in ("backbone", "neck") if getattr(model, part, None)]
+    name = type(model).__name__ + (f" on {' and '.join(parts)}" if parts else "")
+    return f"{name}, {parameters(model)}"
+
+
+def _weights(runner: Runner, experiment: Experiment) -> str:
+    if weights := experiment.hyperparameters.use_pretrained:
+        return "of the zoo for this config" if weights is True else str(weights)
+    init = (runner.cfg.get("model", {}).get("backbone") or {}).get("init_cfg")
+    checkpoint = init.get("checkpoint") if isinstance(init, dict) else None
+    return f"random, with a backbone from {checkpoint}" if checkpoint else "random"
+
+
+def _data(runner: Runner) -> str:
+    train = runner.train_dataloader.dataset
+    held_out = f"{len(runner.val_loop.dataloader.dataset):,}" if runner.val_loop is not None else "none"
+    return f"{len(train):,} images to train, {held_out} to validate; {class_names(train)}"
+
+
+def _length(runner: Runner) -> str:
+    loop, batches = runner.train_loop, len(runner.train_dataloader)
+    size = getattr(runner.train_dataloader, "batch_size", None) or runner.train_dataloader.batch_sampler.batch_size
+    of_images = f"of {size * runner.world_size} images"
+    if epochs(runner):
+        return f"{loop.max_epochs} epochs of {batches:,} batches {of_images} = {loop.max_iters:,} batches"
+    return f"{loop.max_iters:,} batches {of_images} (an epoch is {batches:,})"
+
+
+def epochs(runner: Runner) -> int | None:
+    """How many epochs the loop runs; None for a loop that counts iterations."""
+    return None if isinstance(runner.train_loop, IterBasedTrainLoop) else int(runner.train_loop.max_epochs)
+
+
+def _optimizer(runner: Runner) -> str:
+    return "; ".join(_one_optimizer(wrapper, runner) for wrapper in _wrappers(runner.optim_wrapper))
+
+
+def _wrappers(wrapper: Any) -> Iterator[Any]:
+    """An OptimWrapperDict holds several, one for each part of the model."""
+    yield from wrapper.values() if hasattr(wrapper, "optim_wrappers") else (wrapper,)
+
+
+def _one_optimizer(wrapper: Any, runner: Runner) -> str:
+    group = wrapper.optimizer.param_groups[0]
+    text = f"{type(wrapper.optimizer).__name__}, lr {group.get('initial_lr', group['lr']):g}"
+    schedulers = runner.param_schedulers if isinstance(runner.param_schedulers, list) else []
+    if names := [type(scheduler).__name__ for scheduler in schedulers]:
+        text += f" with {', '.join(dict.fromkeys(names))}"
+    if clip := wrapper.clip_grad_kwargs:
+        text += f", gradients clipped at {next(iter(clip.values()))}"
+    return text + (", mixed precision" if "Amp" in type(wrapper).__name__ else "")
+
+
+def _validation(runner: Runner, experiment: Experiment) -> str:
+    loop, searcher = runner.train_loop, experiment.searcher
+    if runner.val_loop is None:
+        return "none"
+    unit = "epoch" if epochs(runner) else "batch"
+    every = unit if loop.val_interval == 1 else f"{loop.val_interval:,} {'epochs' if unit == 'epoch' else 'batches'}"
+    if period := experiment.min_validation_period:
+        every += f" and every {period.value:,} {period.unit}"
+    order = "smallest" if searcher.smaller_is_better else "largest"
+    return f"after every {every}; the best checkpoint is the one with the {order} {searcher.metric}"
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} {'thread' if threads == 1 else 'threads'}"
+
+
+def _count(number: int) -> str:
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)

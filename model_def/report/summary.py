@@ -1,0 +1,66 @@
+"""The end: how good it became, where everything is, what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from model_def.report.pace import clock
+from model_def.report.plan import print_rows
+from model_def.report.table import number, read_validations
+
+if TYPE_CHECKING:
+    from model_def.train import Outcome
+
+_METRICS = 6  # that are shown of the best validation
+_FILES = {
+    "best": ("checkpoints/best/model.pth", "weights for mmdet's init_detector"),
+    "latest": ("checkpoints/latest", "the state at the end"),
+    "config": ("config.py", "the whole config: stock mmdet trains it alike"),
+    "metrics": ("metrics.jsonl", "every number"),
+}
+
+
+def summarize(outcome: Outcome, *, seconds: float, train_command: str, picture: Path | None, console: Console) -> None:
+    """Print the best metrics, the files and the next commands of a training that reached its end.
+
+    Args:
+        outcome: of `train`.
+        seconds: how long it took.
+        train_command: the arguments of `train` that began it.
+        picture: of predictions, below the output directory, if one was drawn.
+    """
+    console.print(Text(_headline(outcome, seconds), style="bold"))
+    print_rows(_files(outcome.output, picture), console)
+    console.print(Text("next", style="bold"))
+    for command in _next_commands(outcome.output, train_command):
+        console.print(Text(f"  {command}"))
+
+
+def _headline(outcome: Outcome, seconds: float) -> str:
+    took = f"done in {clock(seconds)}"
+    if outcome.best is None:
+        return f"{took}; no validation measured the searcher's metric, so there is no best checkpoint"
+    _, steps = outcome.best
+    metrics = {v.steps_completed: v.metrics for v in read_validations(outcome.output / "metrics.jsonl")}.get(steps, {})
+    values = ", ".join(f"{name} {number(value)}" for name, value in list(metrics.items())[:_METRICS])
+    return f"{took}; the best after {steps:,} batches: {values}"
+
+
+def _files(output: Path, picture: Path | None) -> list[tuple[str, str]]:
+    rows = [("output", str(output))]
+    rows += [(label, f"{name}: {what}") for label, (name, what) in _FILES.items() if (output / name).exists()]
+    if picture is not None:
+        rows.append(("picture", f"{picture.relative_to(output)}: the truth beside the predictions"))
+    return rows
+
+
+def _next_commands(output: Path, train_command: str) -> list[str]:
+    return [
+        f"python -m model_def predict {output} IMAGE…",
+        f"python -m model_def train {train_command} --resume {output}",
+        f"tensorboard --logdir {output / 'tensorboard'}",
+    ]

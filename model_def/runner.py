@@ -1,0 +1,113 @@
+"""A stock mmengine Runner that is left where its train loop would begin: Determined pumps the loop from there."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import pathlib
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import MMLogger
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch import nn
+
+from model_def.data import fast_forward
+from model_def.errors import ConfigError
+from model_def.schedule import is_translated
+
+
+class _Parked(Exception):
+    """Raised in place of the train loop's `run()`: the Runner is set up and waits."""
+
+
+def _park() -> None:
+    raise _Parked
+
+
+class ParkedRunner(Runner):
+    """mmengine's Runner, built as usual, whose `park()` does all of `train()` but the loop itself."""
+
+    _resume_iter = 0
+
+    def park(self, *, resume_iter: int = 0) -> None:
+        """Run mmengine's own set-up in mmengine's own order, up to the moment where the train loop starts.
+
+        Args:
+            resume_iter: iterations that an earlier run has trained: the training data starts behind them.
+
+        Raises:
+            ConfigError: the config's train loop replaces `run`, so that nobody else can pump it.
+        """
+        self._resume_iter = resume_iter
+        with contextlib.suppress(_Parked):
+            self.train()
+
+    def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
+        """The configured loop, its `run()` replaced by parking."""
+        if self._resume_iter:
+            self._train_dataloader = self._resumed_dataloader()
+        built = super().build_train_loop(loop)
+        _refuse_foreign_loop(built)
+        built.run = _park
+        return built
+
+    def _resumed_dataloader(self) -> Any:
+        diff_rank_seed = self._randomness_cfg.get("diff_rank_seed", False)
+        dataloader = self.build_dataloader(self._train_dataloader, seed=self.seed, diff_rank_seed=diff_rank_seed)
+        by_epoch = self.cfg.train_cfg.get("by_epoch", self.cfg.train_cfg.get("type") == "EpochBasedTrainLoop")
+        # The epoch loop sets the sampler's epoch by itself and needs only the place within it.
+        fast_forward(dataloader, batches=self._resume_iter % len(dataloader) if by_epoch else self._resume_iter)
+        return dataloader
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> Any:
+        """mmengine's wrapping, without the `device_ids` that it always passes and that torch refuses on a CPU."""
+        if self.distributed and get_device() == "cpu":
+            stock = {
+                "broadcast_buffers": False,
+                "find_unused_parameters": self.cfg.get("find_unused_parameters", False),
+            }
+            model_wrapper_cfg = {**(model_wrapper_cfg or stock), "device_ids": None}
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """mmengine's logger; what is not a warning goes to its file alone, the terminal belongs to the progress."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.setLevel(max(handler.level, logging.WARNING))
+        return logger
+
+
+def build_runner(config: Config, *, work_dir: pathlib.Path, distributed: bool) -> ParkedRunner:
+    """A runner for the composed config, with what Determined does in mmengine's place taken out.
+
+    Args:
+        config: complete; not changed.
+        work_dir: where mmengine writes its log and its visualizer's files.
+        distributed: whether the model is wrapped for several processes, which have been joined already.
+    """
+    config = copy.deepcopy(config)
+    config.work_dir = str(work_dir)
+    config.launcher = "pytorch" if distributed else "none"
+    hooks = config.setdefault("default_hooks", {})
+    if is_translated(hooks.get("checkpoint")):
+        hooks["checkpoint"] = None  # leaving it out would bring mmengine's own back
+    runner: ParkedRunner = ParkedRunner.from_cfg(config)
+    return runner
+
+
+def _refuse_foreign_loop(loop: BaseLoop) -> None:
+    """Only the loops whose iteration we know can be pumped: one with a `run` of its own would lose what that does."""
+    for stock, methods in ((EpochBasedTrainLoop, ("run", "run_epoch")), (IterBasedTrainLoop, ("run",))):
+        if isinstance(loop, stock) and all(getattr(type(loop), name) is getattr(stock, name) for name in methods):
+            return
+    raise ConfigError(
+        what="this train loop has a `run` of its own, which Determined can't drive",
+        value=type(loop).__name__,
+        where="train_cfg.type",
+        allowed="EpochBasedTrainLoop, IterBasedTrainLoop, or a subclass that keeps their run() and run_epoch()",
+        next="put what run() adds into a custom hook (custom_hooks)",
+    )

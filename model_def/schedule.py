@@ -1,0 +1,81 @@
+"""When the controller reports, validates and saves: the config's own moments and the experiment YAML's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from model_def.experiment import Experiment, Length
+from model_def.loop import Pump
+
+Due = Callable[[int], bool]
+
+
+def is_translated(checkpoint_hook: Mapping[str, Any] | None) -> bool:
+    """Whether `default_hooks.checkpoint` is mmengine's own CheckpointHook, which Determined's checkpoints replace.
+
+    A subclass that somebody wrote has a purpose that is not known here: it runs as it is.
+    """
+    return checkpoint_hook is None or checkpoint_hook.get("type") == "CheckpointHook"
+
+
+def checkpoint_notes(hook: Mapping[str, Any] | None) -> list[str]:
+    """What to tell the user about the CheckpointHook's options."""
+    replaced = {
+        "save_best": "searcher.metric",
+        "rule": "searcher.smaller_is_better",
+        "max_keep_ckpts": "checkpoint_storage.save_trial_latest",
+        "out_dir": "checkpoint_storage",
+        "published_keys": "use model.pth",
+    }
+    return [
+        f"default_hooks.checkpoint.{key}={hook[key]!r} is Determined's to decide: {instead}"
+        for key, instead in replaced.items()
+        if hook and is_translated(hook) and hook.get(key) not in (None, -1)
+    ]
+
+
+def reports(experiment: Experiment, pump: Pump, stop_pending: Callable[[], bool]) -> Due:
+    """Every `scheduling_unit` batches, and at once when something has asked for a stop."""
+
+    def due(batches: int) -> bool:
+        stop = stop_pending()  # asked after every batch on every process: it may be a collective
+        return stop or pump.finished or batches % experiment.scheduling_unit == 0
+
+    return due
+
+
+def validations(experiment: Experiment, pump: Pump) -> Due:
+    """When the train loop itself would validate (val_begin, val_interval, dynamic_intervals) or the YAML says so."""
+    every = _period(experiment.min_validation_period, experiment, pump)
+    return lambda batches: pump.validates_now or every(batches)
+
+
+def checkpoints(experiment: Experiment, pump: Pump, hook: Mapping[str, Any] | None) -> Due:
+    """When mmengine's CheckpointHook would save, or the YAML says so."""
+    every = _period(experiment.min_checkpoint_period, experiment, pump)
+    own = _hook_period(hook, len(pump)) if hook and is_translated(hook) else _never
+    return lambda batches: own(batches) or every(batches)
+
+
+def _hook_period(hook: Mapping[str, Any], epoch_length: int) -> Due:
+    unit = epoch_length if hook.get("by_epoch", True) else 1
+    interval, begin = hook.get("interval", -1) * unit, hook.get("save_begin", 0) * unit
+    if interval <= 0:
+        return _never
+    return lambda batches: batches >= begin and (batches - begin) % interval == 0
+
+
+def _period(length: Length | None, experiment: Experiment, pump: Pump) -> Due:
+    if length is None or length.value < 1:  # Determined writes "never" as 0
+        return _never
+    batch = {
+        "batches": length.value,
+        "records": max(length.value // experiment.hyperparameters.global_batch_size, 1),
+        "epochs": length.value * len(pump),
+    }[length.unit]
+    return lambda batches: batches % batch == 0
+
+
+def _never(batches: int) -> bool:
+    return False

@@ -1,0 +1,110 @@
+"""Captures and restores a parked Runner: weights, optimizer, schedulers, EMA, MessageHub, counters."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmengine.logging import MessageHub, print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from model_def.errors import WeightsError
+from model_def.state.plain import plain, revive
+
+
+def unwrapped(model: Any) -> nn.Module:
+    """The model without its distributed wrapper."""
+    bare: nn.Module = model.module if is_model_wrapper(model) else model
+    return bare
+
+
+def capture(runner: Runner) -> dict[str, Any]:
+    """The runner's state in mmengine's own checkpoint layout, what hooks add included, as plain data.
+
+    Returns:
+        `meta`, `state_dict` (the weights that validation uses: the EMA's where there is an EMAHook), `message_hub`,
+        `optimizer`, `param_schedulers` and what hooks add in `before_save_checkpoint`.
+    """
+    checkpoint = {
+        "meta": _meta(runner),
+        "state_dict": {name: tensor.cpu() for name, tensor in unwrapped(runner.model).state_dict().items()},
+        "message_hub": _message_hub(runner.message_hub),
+        "optimizer": runner.optim_wrapper.state_dict(),
+        "param_schedulers": _each_scheduler(runner.param_schedulers, lambda scheduler: scheduler.state_dict()),
+    }
+    runner.call_hook("before_save_checkpoint", checkpoint=checkpoint)
+    return {name: plain(value, where=name) for name, value in checkpoint.items()}
+
+
+def restore(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
+    """Put what `capture` returned back into a parked runner, in the order of mmengine's own resume.
+
+    Raises:
+        WeightsError: the checkpoint is one of another model.
+    """
+    checkpoint = {name: revive(value) for name, value in checkpoint.items()}
+    _check_same_model(runner.model, checkpoint["state_dict"])
+    runner._resume = True  # by this flag the EMAHook tells a resume from a warm start
+    runner.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+    unwrapped(runner.model).load_state_dict(checkpoint["state_dict"])
+    loop = runner.train_loop
+    loop._epoch, loop._iter = checkpoint["meta"]["epoch"], checkpoint["meta"]["iter"]
+    runner.message_hub.load_state_dict(checkpoint["message_hub"])
+    runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
+    states = iter(_flat(checkpoint["param_schedulers"]))
+    _each_scheduler(runner.param_schedulers, lambda scheduler: scheduler.load_state_dict(next(states)))
+    runner.optim_wrapper.initialize_count_status(runner.model, loop.iter, loop.max_iters)
+
+
+def _meta(runner: Runner) -> dict[str, Any]:
+    return {
+        "epoch": runner.epoch,
+        "iter": runner.iter,
+        "seed": runner.seed,
+        "experiment_name": runner.experiment_name,
+        "cfg": runner.cfg.pretty_text,
+        "dataset_meta": getattr(runner.train_dataloader.dataset, "metainfo", None),
+    }
+
+
+def _message_hub(hub: MessageHub) -> dict[str, Any]:
+    """The hub's state without the objects that some model or hook left there and that no file can hold."""
+    state: dict[str, Any] = hub.state_dict()
+    for key, value in list(state["runtime_info"].items()):
+        try:
+            plain(value, where=key)
+        except TypeError as error:
+            print_log(f"left out of the MessageHub's state: {error}", logger="current", level=logging.WARNING)
+            del state["runtime_info"][key]
+    return state
+
+
+def _each_scheduler(schedulers: Any, act: Callable[[Any], Any]) -> Any:
+    """`act` on every parameter scheduler of a list or, with several optimizers, of a dict of lists; same layout."""
+    if isinstance(schedulers, dict):
+        return {name: [act(scheduler) for scheduler in group] for name, group in schedulers.items()}
+    return [act(scheduler) for scheduler in schedulers or ()]
+
+
+def _flat(states: Any) -> list[Any]:
+    return [state for group in states.values() for state in group] if isinstance(states, dict) else states
+
+
+def _check_same_model(model: nn.Module, state_dict: Mapping[str, Any]) -> None:
+    own = unwrapped(model).state_dict()
+    wrong = [name for name in own.keys() | state_dict.keys() if _shape(own, name) != _shape(state_dict, name)]
+    if wrong:
+        example = min(wrong)
+        raise WeightsError(
+            what=f"the checkpoint is one of another model: {len(wrong)} of {len(own)} tensors differ",
+            value=f"{example}: {_shape(state_dict, example)} in the checkpoint, {_shape(own, example)} in the model",
+            allowed="a checkpoint that this experiment wrote",
+            next="resume with the experiment.yaml beside the checkpoints, or warm-start: use_pretrained=PATH/model.pth",
+        )
+
+
+def _shape(state_dict: Mapping[str, Any], name: str) -> tuple[int, ...] | None:
+    return tuple(state_dict[name].shape) if name in state_dict else None

@@ -1,0 +1,116 @@
+"""Trains one experiment in this process: off a cluster for the command line, on it as the trial's entry point."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+
+import yaml
+from determined import core
+from mmengine.hooks import Hook
+
+from model_def.checks import check_data
+from model_def.compose import Composed, compose, write_config
+from model_def.errors import MMDetTrialError
+from model_def.experiment import Experiment
+from model_def.fit import fit
+from model_def.platform import processes
+from model_def.platform.cluster import cluster_experiment, cluster_platform
+from model_def.platform.local import local_platform
+from model_def.platform.run_directory import RunDirectory
+
+Hooks = Callable[[Composed, pathlib.Path], Sequence[Hook]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a finished run leaves.
+
+    Attributes:
+        output: the run's directory.
+        best: the best value of the searcher's metric and the batches it was measured at; None without validation.
+        chief: whether this process is the one that reports.
+    """
+
+    output: pathlib.Path
+    best: tuple[float, int] | None
+    chief: bool
+
+
+def train(
+    experiment: Experiment,
+    *,
+    output: pathlib.Path,
+    resume: pathlib.Path | None = None,
+    hooks: Hooks = lambda composed, output: (),
+) -> Outcome:
+    """Train off-cluster: in this process alone, or as one of torchrun's.
+
+    Args:
+        experiment: what to train.
+        output: the run's directory, made if it is not there; with several processes the first one's counts.
+        resume: a checkpoint's directory, of this run or another one of the same experiment.
+        hooks: makes hooks for the Runner (the progress line), given what is trained and the run's directory.
+
+    Raises:
+        UserError: a mistake in the input, found before anything was written.
+        TrainingError: training itself failed.
+        Stopped: a signal asked for a stop; everything is saved.
+    """
+    distributed = processes.join()
+    try:
+        composed = compose(experiment, slots=distributed.size)
+        check_data(composed.config, experiment)
+        output = pathlib.Path(distributed.broadcast(str(output)))
+        run = _run_directory(experiment, composed, output, distributed)
+        with local_platform(experiment, run, distributed, resume=resume) as platform:
+            fit(experiment, composed, platform, hooks=hooks(composed, output))
+        return Outcome(output=output, best=run.best(), chief=distributed.rank == 0)
+    finally:
+        processes.leave()
+
+
+def _run_directory(
+    experiment: Experiment, composed: Composed, output: pathlib.Path, distributed: core.DistributedContext
+) -> RunDirectory:
+    if distributed.rank == 0:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "experiment.yaml").write_text(yaml.safe_dump(experiment.raw, sort_keys=False, allow_unicode=True))
+        write_config(composed.config, output / "config.py")
+    return RunDirectory(
+        output,
+        metric=experiment.searcher.metric,
+        smaller_is_better=experiment.searcher.smaller_is_better,
+        keep_best=experiment.save_trial_best,
+        keep_latest=experiment.save_trial_latest,
+    )
+
+
+def train_on_cluster() -> None:
+    """Train the trial that this container was started for.
+
+    Raises:
+        UserError: a mistake in the input, or this is no trial on a cluster.
+        TrainingError: training itself failed.
+    """
+    experiment = cluster_experiment()
+    with cluster_platform() as platform:
+        composed = compose(experiment, slots=platform.context.distributed.size)
+        check_data(composed.config, experiment)
+        fit(experiment, composed, platform)
+
+
+def main() -> int:
+    """The entry point on a cluster; returns the exit code."""
+    try:
+        train_on_cluster()
+    except MMDetTrialError as error:
+        print(error, file=sys.stderr, flush=True)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

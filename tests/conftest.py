@@ -1,0 +1,33 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import yaml
+
+from model_def.datasets import made
+
+
+@pytest.fixture(scope="session")
+def coco_context(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A context directory with a small made COCO in data/coco, as the shipped experiments expect it."""
+    from mmdet.datasets import CocoDataset
+
+    context = tmp_path_factory.mktemp("context")
+    classes = CocoDataset.METAINFO["classes"]
+    made(context / "data/coco", images=24, val_images=6, size=(96, 96), classes=classes, layout="coco")
+    return context
+
+
+@pytest.fixture
+def write_yaml(tmp_path: pathlib.Path):
+    """Writes a dict as an experiment YAML and returns its path."""
+
+    def write(content: dict, name: str = "experiment.yaml") -> pathlib.Path:
+        path = tmp_path / name
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        return path
+
+    return write

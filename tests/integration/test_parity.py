@@ -1,0 +1,103 @@
+"""What `Runner.train()` computes, we compute, bit for bit: the first promise, on four kinds of detectors.
+
+Each is trained for 18 iterations over three epochs, by our command and, from the config.py that it wrote, by stock
+mmengine in another process.
+"""
+
+from __future__ import annotations
+
+import copy
+import pathlib
+from typing import Any
+
+import pytest
+
+from model_def.compose import compose
+from model_def.experiment import load_experiment
+from tests.support.commands import metrics, model_def, stock
+from tests.support.shrink import shrink
+
+SMALL_RESNET = {"depth": 18, "base_channels": 8, "frozen_stages": -1, "norm_eval": False}
+SMALL_FPN = {"in_channels": [8, 16, 32, 64], "out_channels": 16}
+SMALL_CSP = {"in_channels": [32, 64, 128], "out_channels": 32, "num_csp_blocks": 1}
+SCHEDULE = [
+    {"type": "LinearLR", "start_factor": 0.1, "by_epoch": False, "begin": 0, "end": 5},
+    {"type": "MultiStepLR", "begin": 0, "end": 3, "by_epoch": True, "milestones": [2], "gamma": 0.1},
+]
+
+MODELS: dict[str, dict[str, Any]] = {
+    "retinanet/retinanet_r18_fpn_1x_coco.py": {
+        "model.backbone": SMALL_RESNET,
+        "model.neck": SMALL_FPN,
+        "model.bbox_head": {"in_channels": 16, "feat_channels": 16, "stacked_convs": 1},
+        "model.test_cfg.score_thr": 0.0,
+        "optim_wrapper.clip_grad": {"max_norm": 10},
+        "train_cfg": {"max_epochs": 3},
+        "param_scheduler": SCHEDULE,
+    },
+    "faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py": {
+        "model.backbone": SMALL_RESNET,
+        "model.neck": SMALL_FPN,
+        "model.rpn_head": {"in_channels": 16, "feat_channels": 16},
+        "model.roi_head": {"bbox_roi_extractor.out_channels": 16, "bbox_head.in_channels": 16},
+        "model.roi_head.bbox_head.fc_out_channels": 32,
+        "model.test_cfg.rcnn.score_thr": 0.0,
+        "train_cfg": {"max_epochs": 3},
+        "param_scheduler": SCHEDULE,
+    },
+    "yolox/yolox_tiny_8xb8-300e_coco.py": {
+        "model.backbone.widen_factor": 0.125,
+        "model.neck": SMALL_CSP,
+        "model.bbox_head": {"in_channels": 32, "feat_channels": 32},
+        "model.data_preprocessor.batch_augments.0.interval": 4,  # the size changes within the run
+        "model.test_cfg.score_thr": 0.0,
+        "train_cfg": {"max_epochs": 3, "val_interval": 1},
+        "param_scheduler.0.end": 1,
+        "param_scheduler.1": {"begin": 1, "T_max": 1, "end": 2},
+        "param_scheduler.2": {"begin": 2, "end": 3},
+        "custom_hooks.0.num_last_epochs": 1,  # mosaic and mixup end, the L1 loss begins
+    },
+    "rtmdet/rtmdet_tiny_8xb32-300e_coco.py": {
+        "model.backbone.widen_factor": 0.125,
+        "model.neck": SMALL_CSP,
+        "model.bbox_head": {"in_channels": 32, "feat_channels": 32},
+        "model.test_cfg.score_thr": 0.0,
+        "train_cfg": {"max_epochs": 3, "val_interval": 2, "dynamic_intervals": [[2, 1]]},
+        "param_scheduler.0.end": 5,
+        "param_scheduler.1": {"begin": 1, "T_max": 2, "end": 3},
+        "custom_hooks.1.switch_epoch": 2,
+    },
+}
+
+
+@pytest.mark.parametrize("config_file", MODELS)
+def test_equal_to_stock(config_file: str, coco_context: pathlib.Path, write_yaml, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(coco_context)
+    output = tmp_path / "output"
+    model_def("train", str(small_experiment(config_file, write_yaml)), "--output", str(output), cwd=coco_context)
+    ours = metrics(output / "metrics.jsonl")
+    theirs = stock(output / "config.py", tmp_path / "stock", cwd=coco_context)
+    assert [line["group"] for line in ours].count("training") == 18
+    assert [line["group"] for line in ours].count("validation") >= 2
+    for our, their in zip(ours, theirs, strict=True):
+        assert our == their
+    assert any(line["metrics"].get("bbox_mAP", 0) > 0 for line in ours), "a metric of 0 throughout proves nothing"
+
+
+def small_experiment(config_file: str, write_yaml) -> pathlib.Path:
+    """An experiment YAML of the model in small: 18 iterations, reported one by one."""
+    experiment = {
+        "name": "parity",
+        "entrypoint": "python3 -m model_def.train",
+        "hyperparameters": {
+            "config_file": config_file,
+            "global_batch_size": 4,
+            "override_mmdet_config": copy.deepcopy(MODELS[config_file]),
+        },
+        "searcher": {"name": "single", "metric": "bbox_mAP", "smaller_is_better": False},
+        "scheduling_unit": 1,
+        "reproducibility": {"experiment_seed": 7},
+    }
+    composed = compose(load_experiment(write_yaml(experiment)), slots=1)
+    experiment["hyperparameters"]["override_mmdet_config"] |= shrink(composed.config.to_dict())
+    return write_yaml(experiment)

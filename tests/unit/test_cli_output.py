@@ -1,0 +1,128 @@
+"""Output directories: chosen, claimed, found again."""
+
+import os
+
+import pytest
+
+from model_def.errors import OutputError, WeightsError
+from model_def.output import claimed, find_model, find_resume, new_output, newest_output
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def make_run(path, steps=(10, 20), best=10):
+    for step in steps:
+        (path / "checkpoints" / str(step)).mkdir(parents=True)
+        (path / "checkpoints" / str(step) / "model.pth").write_bytes(b"weights")
+    (path / "checkpoints" / "latest").symlink_to(str(steps[-1]))
+    (path / "checkpoints" / "best").symlink_to(str(best))
+    (path / "config.py").write_text("")
+    return path
+
+
+def test_a_name_becomes_a_folder_that_a_shell_can_type(tmp_path):
+    assert new_output("my first/trial ☺").parent.as_posix() == "output/my-first-trial"
+    assert new_output("../..").parent.as_posix() == "output/experiment"
+
+
+def test_a_claimed_directory_that_stays_empty_goes_away_again(tmp_path):
+    with claimed(tmp_path / "output" / "x" / "1") as output:
+        assert output.is_dir()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(KeyError), claimed(tmp_path / "output" / "x" / "1"):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claimed_directory_that_was_filled_stays(tmp_path):
+    with claimed(tmp_path / "output" / "x" / "1") as output:
+        (output / "config.py").write_text("")
+    assert (tmp_path / "output" / "x" / "1" / "config.py").is_file()
+
+
+def test_an_empty_directory_of_the_user_stays(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with claimed(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine").is_dir()
+
+
+@pytest.mark.parametrize("kind", ["file in the way", "read-only"])
+def test_a_directory_that_cannot_be_written(tmp_path, kind):
+    if kind == "read-only":
+        if os.geteuid() == 0:
+            place = "/proc/nothing"  # nobody writes there, not even root
+        else:
+            (tmp_path / "locked").mkdir(mode=0o500)
+            place = tmp_path / "locked" / "x"
+    else:
+        (tmp_path / "file").write_text("")
+        place = tmp_path / "file" / "x"
+    with pytest.raises(OutputError, match="can't be written") as error, claimed(type(tmp_path)(place)):
+        pass
+    assert "--output DIR" in str(error.value)
+
+
+def test_a_directory_with_results_is_not_written_over(tmp_path):
+    run = make_run(tmp_path / "run")
+    with pytest.raises(OutputError, match="already holds something") as error, claimed(run):
+        pass
+    assert f"--resume {run}" in str(error.value)
+    with claimed(run, resume=True) as output:
+        assert output == run
+
+
+def test_resume_without_a_path_takes_the_newest_output_with_a_checkpoint(tmp_path):
+    make_run(tmp_path / "output" / "x" / "20250101-000000")
+    newest = make_run(tmp_path / "output" / "x" / "20250102-000000")
+    (tmp_path / "output" / "x" / "20250103-000000").mkdir()  # failed before its first checkpoint
+    make_run(tmp_path / "output" / "y" / "20250104-000000")
+    found = find_resume(None, name="x")
+    assert found.checkpoint == newest / "checkpoints" / "20"
+    assert found.output.resolve() == newest
+
+
+def test_resume_an_output_directory_or_its_latest_checkpoint_goes_on_in_place(tmp_path):
+    run = make_run(tmp_path / "run")
+    for path in (run, run / "checkpoints" / "latest", run / "checkpoints" / "20"):
+        found = find_resume(path, name="x")
+        assert (found.checkpoint, found.output) == (run / "checkpoints" / "20", run)
+
+
+def test_resume_an_older_checkpoint_starts_a_new_output(tmp_path):
+    run = make_run(tmp_path / "run")
+    found = find_resume(run / "checkpoints" / "best", name="x")
+    assert (found.checkpoint, found.output) == (run / "checkpoints" / "10", None)
+
+
+@pytest.mark.parametrize("path", [None, "nothing", "empty"])
+def test_nothing_to_resume(tmp_path, path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(WeightsError, match="checkpoint"):
+        find_resume(tmp_path / path if path else None, name="x")
+
+
+def test_the_model_of_an_output_directory_is_its_best(tmp_path):
+    run = make_run(tmp_path / "run")
+    config, weights = find_model(run)
+    assert config == run / "config.py"
+    assert weights.resolve() == run / "checkpoints" / "10" / "model.pth"
+    (run / "checkpoints" / "best").unlink()
+    assert find_model(run)[1].resolve() == run / "checkpoints" / "20" / "model.pth"
+
+
+def test_the_model_of_a_checkpoint(tmp_path):
+    run = make_run(tmp_path / "run")
+    config, weights = find_model(run / "checkpoints" / "20")
+    assert config == run / "config.py"
+    assert weights == run / "checkpoints" / "20" / "model.pth"
+
+
+def test_no_model(tmp_path):
+    with pytest.raises(WeightsError, match="no trained model"):
+        find_model(tmp_path)
+    with pytest.raises(WeightsError, match="'x' has a checkpoint"):
+        newest_output("x", holding="checkpoints/latest")

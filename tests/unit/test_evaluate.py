@@ -1,0 +1,104 @@
+"""Reported metrics are exact and complete, while mmengine's hooks still see mmdet's own."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmdet.evaluation import CocoMetric, VOCMetric
+from mmengine.evaluator import Evaluator
+from mmengine.structures import BaseDataElement
+
+from model_def.datasets import made
+from model_def.evaluate.exact import RoundedMetric, keep_exact
+from model_def.evaluate.validation import reported
+
+CLASSES = ("circle", "square", "star")
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("made") / "data", images=1, val_images=7, size=(64, 64), classes=CLASSES)
+
+
+def evaluate(metric, data, *, shift=2.0, detect=True):
+    """Evaluate boxes that are a little off; returns what the evaluator hands to the hooks."""
+    from pycocotools.coco import COCO
+
+    coco = COCO(str(data.root / data.splits["val"].ann_file))
+    metric.dataset_meta = {"classes": CLASSES, "dataset_type": "VOC2007"}
+    evaluator = Evaluator([metric])
+    for image in coco.imgs.values():
+        boxes = np.array([a["bbox"] for a in coco.loadAnns(coco.getAnnIds(image["id"]))], dtype=np.float32)
+        labels = [a["category_id"] - 1 for a in coco.loadAnns(coco.getAnnIds(image["id"]))]
+        corners = torch.from_numpy(np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]))
+        count = len(labels) if detect else 0
+        found = BaseDataElement(
+            bboxes=corners[:count] + shift * image["id"] / 3,
+            scores=torch.linspace(0.9, 0.3, count),
+            labels=torch.tensor(labels[:count], dtype=torch.long),
+        )
+        known = BaseDataElement(bboxes=corners, labels=torch.tensor(labels))
+        sample = BaseDataElement(
+            metainfo={"img_id": image["id"], "ori_shape": (64, 64)},
+            pred_instances=found,
+            gt_instances=known,
+            ignored_instances=BaseDataElement(bboxes=corners[:0], labels=torch.tensor([])),
+        )
+        evaluator.process([sample])
+    return evaluator, evaluator.evaluate(len(coco.imgs))
+
+
+def coco_metric(data, **options):
+    return CocoMetric(ann_file=str(data.root / data.splits["val"].ann_file), **options)
+
+
+def test_hooks_see_mmdets_rounding_and_reports_are_exact(truth):
+    _, plain_metrics = evaluate(coco_metric(truth, classwise=True), truth)
+    metric = coco_metric(truth, classwise=True)
+    keep_exact(metric)
+    evaluator, metrics = evaluate(metric, truth)
+    assert metrics == plain_metrics
+    exact = reported(evaluator, metrics)
+    for name, value in plain_metrics.items():
+        assert round(exact[name.removeprefix("coco/")], 3) == value
+    assert any(value != round(value, 3) for value in exact.values())
+
+
+def test_what_is_not_rounded_stays(truth):
+    """VOC's mAP is not rounded, its AP50 is, and with one threshold both are the same number."""
+    _, plain_metrics = evaluate(VOCMetric(), truth)
+    metric = VOCMetric()
+    keep_exact(metric)
+    evaluator, metrics = evaluate(metric, truth)
+    assert metrics == plain_metrics
+    exact = reported(evaluator, metrics)
+    assert exact["AP50"] == exact["mAP"] == plain_metrics["pascal_voc/mAP"] != plain_metrics["pascal_voc/AP50"]
+
+
+def test_without_detections_metrics_are_zero_not_missing(truth):
+    metric = coco_metric(truth)
+    keep_exact(metric)
+    evaluator, metrics = evaluate(metric, truth, detect=False)
+    assert not metrics, "mmdet leaves them out"
+    names = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "bbox_mAP_s", "bbox_mAP_m", "bbox_mAP_l")
+    assert reported(evaluator, metrics) == dict.fromkeys(names, 0.0)
+
+
+def test_names_stay_apart_where_the_prefix_is_all_that_differs(truth):
+    evaluator = Evaluator([coco_metric(truth, prefix="a"), coco_metric(truth, prefix="b")])
+    assert reported(evaluator, {"a/bbox_mAP": 0.1, "b/bbox_mAP": 0.2})["b/bbox_mAP"] == 0.2
+
+
+def test_teacher_and_student_stay_apart(truth):
+    names = reported(Evaluator([coco_metric(truth, format_only=True, outfile_prefix="x")]), {
+        "teacher/coco/bbox_mAP": 0.1, "student/coco/bbox_mAP": 0.2,
+    })  # fmt: skip
+    assert names == {"teacher/bbox_mAP": 0.1, "student/bbox_mAP": 0.2}
+
+
+def test_the_exact_value_survives_the_way_between_processes():
+    metric = pickle.loads(pickle.dumps(RoundedMetric(0.123, 0.12345)))
+    assert (float(metric), metric.exact) == (0.123, 0.12345)

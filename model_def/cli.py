@@ -28,6 +28,8 @@ _YAML = (".yaml", ".yml")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    # Before torch is loaded: OpenMP threads that wait must sleep, spinning ones slow a busy machine five- to tenfold.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without our signs must not end the training
@@ -49,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno in _DISK_FULL:
             _say(f"the disk is full: {error.filename or error}\n  next:    free some room; --resume goes on")
             return 2
-        traceback.print_exc()
-        _say(f"this is a defect: please report the lines above, with the output of `{PROGRAM} env`")
+        hint = f"this is a defect: please report the lines above, with the output of `{PROGRAM} env`"
+        _say(f"{traceback.format_exc()}{hint}")
         return 1
 
 
@@ -97,7 +99,8 @@ def _run(experiment: Experiment, arguments: argparse.Namespace, *, output: Path,
     from model_def.report.summary import summarize
     from model_def.train import train
 
-    console, command = make_console(), [str(arguments.experiment), *arguments.assignments]
+    console = make_console()
+    command = shlex.join([*_launcher(), "train", str(arguments.experiment), *arguments.assignments])
     started, cleanup = time.monotonic(), contextlib.ExitStack()
 
     def hooks(composed: Composed, output: Path) -> list[ProgressHook]:
@@ -111,11 +114,16 @@ def _run(experiment: Experiment, arguments: argparse.Namespace, *, output: Path,
             seconds = time.monotonic() - started
             picture = _picture(outcome.output) if outcome.chief and outcome.best else None
     except Stopped as stop:
-        resume = shlex.join(["train", *command, "--resume", str(stop)])
-        raise Stopped(
-            f"stopped, and all is saved; go on with:\n  {PROGRAM} {resume}", signal_number=stop.exit_code - 128
-        ) from None
-    summarize(outcome, seconds=seconds, train_command=shlex.join(command), picture=picture, console=console)
+        message = f"stopped, and all is saved; go on with:\n  {command} --resume {shlex.quote(str(stop))}"
+        raise Stopped(message, signal_number=stop.exit_code - 128) from None
+    summarize(outcome, seconds=seconds, train_command=command, picture=picture, console=console)
+
+
+def _launcher() -> list[str]:
+    """How this process was started, for commands that the user may repeat."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m", "model_def"]
+    return PROGRAM.split()
 
 
 def _resume_path(arguments: argparse.Namespace) -> str | None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rich.console import Console
 from rich.text import Text
 
-from model_def.errors import ConfigError, ExperimentError, UserError
+from model_def.building import building
+from model_def.errors import UserError
 from model_def.experiment import Experiment, load_experiment
 from model_def.report.console import make_console
 from model_def.report.plan import class_names, parameters
@@ -31,6 +32,7 @@ class DryRun:
     assignments: Sequence[str]
     _experiment: Experiment | None = None
     _composed: Composed | None = None
+    _data_opened: bool | None = None  # the evaluators read the annotations as well
 
     def steps(self) -> dict[str, Callable[[], str]]:
         """The name of each step and what it does; it raises UserError for what must be mended."""
@@ -85,10 +87,8 @@ class DryRun:
         from mmdet.utils import register_all_modules
 
         register_all_modules(init_default_scope=True)
-        try:
+        with building("model"):
             model = MODELS.build(self.config.model)
-        except (AttributeError, AssertionError, KeyError, TypeError, ValueError) as error:
-            raise ConfigError(what="the model can't be built", value=str(error), where="model") from error
         return f"{type(model).__name__}, {parameters(model)}"
 
     def open_data(self) -> str:
@@ -98,6 +98,7 @@ class DryRun:
         from model_def.checks import check_data
 
         check_data(self.config, self.experiment)
+        self._data_opened = True
         parts = {name: self.config.get(f"{name}_dataloader") for name in ("train", "val")}
         built = {name: DATASETS.build(loader.dataset) for name, loader in parts.items() if loader}
         sizes = ", ".join(f"{name} {len(dataset):,} images" for name, dataset in built.items())
@@ -111,16 +112,13 @@ class DryRun:
         """The evaluators, and whether they report the searcher's metric, as far as that is known beforehand."""
         from mmengine.evaluator import Evaluator
 
-        from model_def.evaluate.validation import reported
+        from model_def.metric import check_metric
 
-        wanted = self.experiment.searcher.metric
+        _needed(self._data_opened)
         if not self.config.get("val_evaluator"):
             return "no validation"
-        known = reported(Evaluator(self.config.val_evaluator), {})
-        if known and wanted not in known:
-            where, allowed = self.experiment.where("searcher", "metric"), ", ".join(known)
-            raise ExperimentError(what="no evaluator reports this metric", value=wanted, where=where, allowed=allowed)
-        return wanted if known else f"{wanted} (the first validation will tell)"
+        known = check_metric(Evaluator(self.config.val_evaluator), self.experiment)
+        return self.experiment.searcher.metric + ("" if known else " (the first validation will tell)")
 
 
 class NotTried(Exception):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import os.path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from model_def.fields import problems as field_problems
 from model_def.yaml_source import Source, read_yaml
 
 ENTRYPOINT = "python3 -m determined.launch.torch_distributed python3 -m model_def.train"
+SPLITS = ("train", "val", "test")
 LENGTHS = ("min_validation_period", "min_checkpoint_period", "searcher.max_length")
 
 
@@ -124,7 +126,8 @@ def load_experiment(path: Path, assignments: Sequence[str] = ()) -> Experiment:
     found = [problem for problem in every if problem.where not in wheres]
     if mistakes or searches or found:
         raise ExperimentError.of([*mistakes, *searches, *found])
-    return _experiment(resolved, config, source, default_name=path.stem)
+    notes = (_refused_note(place, source) for place in search.refused(config["hyperparameters"], ("hyperparameters",)))
+    return _experiment(resolved, config, source, default_name=path.stem, notes=notes)
 
 
 def experiment_from(config: Mapping[str, Any], hparams: Mapping[str, Any]) -> Experiment:
@@ -164,7 +167,9 @@ def _length_problems(value: Any, name: str, source: Source) -> Iterator[Problem]
     yield Problem(what=what, value=value, where=where, allowed=LENGTH.allowed, next=f"write `{name}: {{epochs: 12}}`")
 
 
-def _experiment(resolved: dict[str, Any], raw: dict[str, Any], source: Source, *, default_name: str) -> Experiment:
+def _experiment(
+    resolved: dict[str, Any], raw: dict[str, Any], source: Source, *, default_name: str, notes: Iterable[str] = ()
+) -> Experiment:
     return Experiment(
         name=resolved.get("name") or default_name,
         raw=raw,
@@ -178,7 +183,7 @@ def _experiment(resolved: dict[str, Any], raw: dict[str, Any], source: Source, *
         **_given(resolved.get("checkpoint_storage"), "save_trial_best", "save_trial_latest"),
         seed=_get(resolved, "reproducibility", "experiment_seed") or 0,
         directory=Path.cwd(),
-        notes=tuple(_old_forms(resolved)),
+        notes=(*_old_forms(resolved), *notes),
     )
 
 
@@ -196,9 +201,10 @@ def _hyperparameters(config: dict[str, Any]) -> Hyperparameters:
 
 
 def _dataset(value: dict[str, Any]) -> Dataset:
-    splits = {name: Split(**_given(value[name], *value[name])) for name in ("train", "val", "test") if value.get(name)}
+    splits: dict[str, Any] = {name: Split(**_given(value[name], *value[name])) for name in SPLITS if value.get(name)}
     classes = value.get("classes")
-    return Dataset(**_given(value, "type", "root"), **splits, classes=tuple(classes) if classes else None)
+    root = os.path.expanduser(value.get("root") or "")
+    return Dataset(**_given(value, "type"), root=root, **splits, classes=tuple(classes) if classes else None)
 
 
 def _searcher(value: dict[str, Any]) -> Searcher:
@@ -220,6 +226,13 @@ def _get(config: Mapping[str, Any], *path: str) -> Any:
     for part in path:
         node = node.get(part) if isinstance(node, Mapping) else None
     return node
+
+
+def _refused_note(place: tuple[str, ...], source: Source) -> str:
+    return (
+        f"{source.where(*place)}: a Determined master refuses a `type` of your own here; "
+        f"write `{place[-1]}: {{type: const, val: {{…}}}}`, or dotted keys such as `{place[-1]}.type: …`"
+    )
 
 
 def _old_forms(config: dict[str, Any]) -> Iterator[str]:

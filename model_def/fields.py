@@ -85,11 +85,18 @@ def _wrong(value: Any, kind: Kind, source: Source, place: tuple[str | int, ...])
 
 
 def _sort_differs(value: Any, kind: Kind) -> bool:
-    return bool(kind.types) and not isinstance(value, kind.types) or isinstance(value, bool)
+    return (bool(kind.types) and not isinstance(value, kind.types)) or isinstance(value, bool)
 
 
 def _sort(value: Any) -> str:
-    names = {bool: "a boolean", int: "a number", float: "a fraction", str: "a string", list: "a list", dict: "a mapping"}
+    names = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a fraction",
+        str: "a string",
+        list: "a list",
+        dict: "a mapping",
+    }
     return names.get(type(value), f"a {type(value).__name__}")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from model_def.errors import OutputError, WeightsError
+from model_def.errors import OutputError, UserError, WeightsError
 
 ROOT = Path("output")
 
@@ -30,7 +31,9 @@ def new_output(name: str) -> Path:
 
 @contextlib.contextmanager
 def claimed(output: Path, *, resume: bool = False) -> Iterator[Path]:
-    """The output directory, created and seen to be writable. What is still empty at the end is removed again.
+    """The output directory, created and seen to be writable.
+
+    What is still empty at the end is removed again, and so is what a mistake of the user's has left half-written.
 
     Args:
         resume: whether the directory may hold an earlier run.
@@ -42,6 +45,10 @@ def claimed(output: Path, *, resume: bool = False) -> Iterator[Path]:
     try:
         _create(output, resume=resume)
         yield output
+    except UserError:
+        if output in missing and not _has_results(output):
+            shutil.rmtree(output, ignore_errors=True)
+        raise
     finally:
         for folder in missing:
             with contextlib.suppress(OSError):  # it holds something now, or was never made
@@ -129,6 +136,11 @@ def _create(output: Path, *, resume: bool) -> None:
             allowed="an empty or new directory",
             next=f"go on with it: --resume {output}, or choose another one: --output DIR",
         )
+
+
+def _has_results(output: Path) -> bool:
+    metrics = output / "metrics.jsonl"
+    return (output / "checkpoints").exists() or (metrics.is_file() and metrics.stat().st_size > 0)
 
 
 def _folder(name: str) -> str:

@@ -26,6 +26,18 @@ def resolve(value: Any, source: Source, place: Place) -> tuple[Any, list[Problem
     return (resolved if isinstance(value, dict) else list(resolved.values())), found
 
 
+def refused(value: Any, place: Place) -> Iterator[Place]:
+    """Places of plain mappings with a `type` of their own: a Determined master takes each for a misspelled search.
+
+    Inside lists and inside `{type: const, val: …}` it takes them as they are.
+    """
+    if isinstance(value, dict) and not is_searched(value):
+        if "type" in value:
+            yield place
+        for key, item in value.items():
+            yield from refused(item, (*place, *normal((key,))))
+
+
 def _children(value: dict[Any, Any] | list[Any]) -> Iterator[tuple[Any, Any]]:
     yield from value.items() if isinstance(value, dict) else enumerate(value)
 

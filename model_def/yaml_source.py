@@ -1,8 +1,8 @@
 """YAML text with the line and column of every key. YAML's own traps are handled here, once.
 
-Scalars follow YAML 1.1 as the Determined master reads them (it gets the file as text), so `on`, `off`, `yes` and `no` are
-booleans. Two things differ from PyYAML, and both are what the master does too: a number may have an exponent without a
-dot (`1e-4`), and `12:30` or `2024-01-01` stay strings.
+Scalars follow YAML 1.1 as the Determined master reads them (it gets the file as text), so `on`, `off`, `yes` and `no`
+are booleans. Two things differ from PyYAML, and both are what the master does too: a number may have an exponent
+without a dot (`1e-4`), and `12:30` or `2024-01-01` stay strings.
 """
 
 from __future__ import annotations
@@ -33,17 +33,16 @@ _REPLACED = {"tag:yaml.org,2002:float", "tag:yaml.org,2002:int", "tag:yaml.org,2
 class Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the number rules that the Determined master has."""
 
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """An integer; `0o17` and `017` are octal."""
         text = str(self.construct_scalar(node)).replace("_", "")
         return int(re.sub(r"^([-+]?)0(?=[0-7])", r"\g<1>0o", text), 0)
 
 
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
 Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
@@ -84,7 +83,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Source]:
     """The mapping that a YAML file holds, and the place of each of its keys.
 
     Raises:
-        ExperimentError: the file is missing, unreadable, empty, not a mapping, or not YAML (all duplicate keys at once).
+        ExperimentError: the file is missing, unreadable, empty, not a mapping, or not YAML (with all duplicate keys).
     """
     text = _read_text(path)
     node = _node(text, path)
@@ -119,24 +118,23 @@ def parse_value(text: str, assignment: str) -> Any:
 
 
 def _read_text(path: Path) -> str:
-    mistake = {"where": str(path), "allowed": "an experiment YAML file (UTF-8 text)"}
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ExperimentError(
-            what="no such experiment file", value=str(path), next="python -m model_def ls", **mistake
-        ) from error
+        raise _unreadable(path, "no such experiment file", "python -m model_def ls") from error
     except UnicodeDecodeError as error:
         what = f"the experiment file isn't UTF-8 text (byte {error.start})"
-        raise ExperimentError(what=what, value=path.name, next="save the file as UTF-8", **mistake) from error
+        raise _unreadable(path, what, "save the file as UTF-8") from error
     except OSError as error:
-        what = f"the experiment file can't be read ({error.strerror})"
-        raise ExperimentError(what=what, value=str(path), next=f"ls -l {path}", **mistake) from error
+        raise _unreadable(path, f"the experiment file can't be read ({error.strerror})", f"ls -l {path}") from error
     if not text.strip():
-        raise ExperimentError(
-            what="the experiment file is empty", value=path.name, next="python -m model_def ls", **mistake
-        )
+        raise _unreadable(path, "the experiment file is empty", "python -m model_def ls")
     return text
+
+
+def _unreadable(path: Path, what: str, next_step: str) -> ExperimentError:
+    allowed = "an experiment YAML file (UTF-8 text)"
+    return ExperimentError(what=what, value=path.name, where=str(path), allowed=allowed, next=next_step)
 
 
 def _node(text: str, path: Path) -> yaml.MappingNode:

@@ -55,12 +55,16 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "determined-mmdet" / "wheels"
 
 
-def torch_versions() -> tuple[str, str | None]:
-    """torch's own version and its CUDA's, read without the seconds that importing torch takes."""
+def torch_folder() -> Path:
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         raise BuildError(f"torch is not installed in {sys.executable}. Run `make setup`.")
-    versions = runpy.run_path(str(Path(spec.origin).parent / "version.py"))
+    return Path(spec.origin).parent
+
+
+def torch_versions() -> tuple[str, str | None]:
+    """torch's own version and its CUDA's, read without the seconds that importing torch takes."""
+    versions = runpy.run_path(str(torch_folder() / "version.py"))
     return versions["__version__"], versions["cuda"]
 
 
@@ -78,7 +82,7 @@ def cuda_architectures() -> str:
 
 def cache_key(stack: str, torch: str, cuda: str | None, architectures: str) -> str:
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    device = f"cuda{cuda}-sm{architectures}" if cuda else "cpu"
+    device = f"cuda{cuda}-sm{architectures.replace(';', '_')}" if cuda else "cpu"
     return f"{sdist_requirement(stack).replace('==', '-')}-torch{torch}-{python}-{device}-{platform.machine()}"
 
 
@@ -110,10 +114,11 @@ def check_compiler(cuda: bool = False) -> None:
 
 def run(command: list[str], log: Path, environment: dict[str, str] | None = None) -> None:
     with log.open("a") as output:
-        code = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment).returncode
-    if code:
-        tail = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-30:])
-        raise BuildError(f"{tail}\n`{' '.join(command[:6])} …` failed. The whole output is in {log}.", code=1)
+        result = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment, close_fds=False)
+    if result.returncode:
+        lines = log.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if re.search(r"\berror: |^ERROR", line)] or lines
+        raise BuildError("\n".join(["mmcv could not be built.", *errors[:10], f"The whole output: {log}"]), code=1)
 
 
 def unify(source: Path) -> None:
@@ -139,6 +144,9 @@ def build_environment(cuda: bool, architectures: str) -> dict[str, str]:
     environment.setdefault("MAX_JOBS", str(os.cpu_count() or 1))
     if cuda:
         environment["TORCH_CUDA_ARCH_LIST"] = architectures
+        # CUDA's libraries came with torch, headers included, so a toolkit of nvcc alone is enough.
+        headers = map(str, torch_folder().parent.glob("nvidia/*/include"))
+        environment["CPATH"] = ":".join([*headers, os.environ.get("CPATH", "")]).strip(":")
     return environment
 
 
@@ -173,6 +181,7 @@ def cached_wheel(stack: str) -> Path:
     check_compiler(cuda=bool(cuda))
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)  # compilers that outlive this process are waited for
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second build waits here, and finds the first one's wheel
         return next(home.glob("*.whl"), None) or build(stack, home, build_environment(bool(cuda), architectures))
 

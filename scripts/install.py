@@ -61,8 +61,11 @@ class Target:
         """Changes whenever the installation has to be looked at again."""
         sources = [*self.locks, *sorted(ROOT.glob("scripts/*.py")), ROOT / "pyproject.toml"]
         sources.append(ROOT / f"requirements/{self.stack}-mmcv.txt")
-        text = f"{self.stack} {self.prefix} {sys.version}".encode()
+        text = f"{self.stack} {self.prefix}".encode()
         return f"{self.device} {hashlib.sha256(text + b''.join(path.read_bytes() for path in sources)).hexdigest()}"
+
+    def is_ready(self) -> bool:
+        return self.python.exists() and self.stamp.exists() and self.stamp.read_text() == self.fingerprint()
 
     def pip(self, *arguments: str, hide_output: bool = False) -> bool:
         command = [str(self.python), "-m", "pip", "-qq", "--disable-pip-version-check", "--no-input", *arguments]
@@ -108,14 +111,15 @@ def install_torch(target: Target) -> None:
 def install_rest(target: Target) -> None:
     """The lock files' packages, while mmcv compiles."""
     command = [str(target.python), str(ROOT / "scripts/build_mmcv.py"), target.stack]
-    build = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, close_fds=False)
+    build = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         locks = [part for lock in target.locks for part in ("-r", str(lock))]
         target.install("--no-deps", "--no-build-isolation", *locks)
         say_time("packages")
         wheel = build.communicate()[0].strip()
     finally:
-        build.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(build.pid, signal.SIGTERM)  # the compilers as well
     if build.returncode:
         sys.exit(build.returncode)
     install_mmcv(target, Path(wheel))
@@ -190,10 +194,11 @@ def main() -> None:
         say(f"error: the lock files are for Python 3.11, and {sys.executable} is {sys.version.split()[0]}.")
         sys.exit(2)
     target = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a compiler or pip is not left behind
+    for stop in (signal.SIGINT, signal.SIGTERM):  # leave through the finally clauses, which end pip and the compilers
+        signal.signal(stop, lambda number, _: sys.exit(128 + number))
     try:
         with alone(target):
-            if not target.stamp.exists() or target.stamp.read_text() != target.fingerprint():
+            if not target.is_ready():
                 install(target)
     except BuildError as error:
         say(f"error: {error}")

@@ -21,6 +21,14 @@ def coco_context(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return context
 
 
+@pytest.fixture(scope="session")
+def shapes_context(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A context directory with 24 + 6 pictures of two shapes in data/shapes."""
+    context = tmp_path_factory.mktemp("shapes")
+    made(context / "data/shapes", images=24, val_images=6, size=(96, 96))
+    return context
+
+
 @pytest.fixture
 def write_yaml(tmp_path: pathlib.Path):
     """Writes a dict as an experiment YAML and returns its path."""

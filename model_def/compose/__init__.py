@@ -1,8 +1,12 @@
-"""An experiment becomes one complete mmengine config: `config_file` < `merge_config` < data set < batch size < overrides."""
+"""An experiment becomes one complete mmengine config.
+
+The order is fixed: `config_file` < `merge_config` < `dataset` < batch size, length and seed < `override_mmdet_config`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 from mmengine.config import Config
@@ -10,7 +14,7 @@ from mmengine.config import Config
 from model_def.compose import derive
 from model_def.compose.dataset import apply_dataset
 from model_def.compose.find import find_config
-from model_def.compose.load import load_config
+from model_def.compose.load import import_modules, load_config
 from model_def.compose.override import override
 from model_def.compose.tree import get, merged
 from model_def.compose.write import write_config
@@ -45,12 +49,18 @@ def compose(experiment: Experiment, *, slots: int) -> Composed:
     config = derive.batch_size(config, experiment, slots)
     config, length_notes = derive.length(config, experiment)
     config = derive.seed(config, experiment)
-    epochs = get(config, "train_cfg.max_epochs")
-    config, override_notes = override(config, experiment.hyperparameters.override_mmdet_config, _where(experiment))
+    before = config
+    config, override_notes = _overridden(config, experiment)
+    derive.require_derived(before, config, experiment)
     config = derive.complete(config, experiment)
     derive.require_training(config, experiment)
     derive.require_device(config, experiment)
-    notes = (*experiment.notes, *length_notes, *override_notes, *derive.milestones_note(config, epochs))
+    notes = (
+        *experiment.notes,
+        *length_notes,
+        *override_notes,
+        *derive.milestones_note(config, get(before, "train_cfg.max_epochs")),
+    )
     return Composed(config=Config(config), notes=notes)
 
 
@@ -66,5 +76,12 @@ def layers(experiment: Experiment) -> dict[str, Any]:
     return config
 
 
-def _where(experiment: Experiment) -> Any:
-    return lambda *parts: experiment.where("hyperparameters", "override_mmdet_config", *parts)
+def _overridden(config: dict[str, Any], experiment: Experiment) -> tuple[dict[str, Any], tuple[str, ...]]:
+    place = ("hyperparameters", "override_mmdet_config")
+    where = functools.partial(experiment.where, *place)
+    overrides = experiment.hyperparameters.override_mmdet_config
+    imports = {key: value for key, value in overrides.items() if str(key).split(".")[0] == "custom_imports"}
+    if imports:  # first: the other overrides may name what these modules register
+        config, _ = override(config, imports, where)
+        import_modules(config["custom_imports"], context=experiment.directory, where=where("custom_imports"))
+    return override(config, {key: value for key, value in overrides.items() if key not in imports}, where)

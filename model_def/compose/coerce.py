@@ -1,7 +1,7 @@
 """YAML has lists; mmdet's components want lists here and tuples there. This gives each its own.
 
-A value follows the shape of the one that it replaces, else the component's annotation, else its default. A string such as
-`"(96, 128)"` is a tuple and `None` is nothing, as in mmengine's `--cfg-options`.
+A value follows the shape of the one that it replaces, else the component's annotation, else its default. A string
+such as `"(96, 128)"` is a tuple and `None` is nothing, as in mmengine's `--cfg-options`.
 """
 
 from __future__ import annotations

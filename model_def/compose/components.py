@@ -20,7 +20,8 @@ from model_def.fields import nearest
 # Keys that whoever builds a component takes out of its config before the constructor sees it.
 BUILDER_KEYS = ("type", "_scope_", "_delete_", "priority", "convert_to_iter_based", "constructor", "paramwise_cfg")
 LAYER_KEYS = (
-    "requires_grad layer override deform_groups deformable_groups fallback_on_stride scale_factor bg_cls_weight".split()
+    *("requires_grad", "layer", "override", "deform_groups", "deformable_groups", "fallback_on_stride"),
+    *("scale_factor", "bg_cls_weight"),
 )
 
 
@@ -52,13 +53,19 @@ class Component:
 
 def component(type_name: Any) -> Component | None:
     """The component of that name; None if no registry has it. A class itself may stand for its name."""
-    found = _registered(type_name.rsplit("::", 1)[-1]) if isinstance(type_name, str) else (type_name,)
+    found = _registered(type_name) if isinstance(type_name, str) else (type_name,)
     parts = [_component(target) for target in found]
     if not parts:
         return None
     # A name may be in several registries (mmcv's and mmdet's Resize); mmdet's comes first.
     arguments = {name: argument for part in reversed(parts) for name, argument in part.arguments.items()}
     return Component(arguments=arguments, open=any(part.open for part in parts))
+
+
+def classes_of(type_name: Any) -> tuple[type, ...]:
+    """The registered classes of that name, mmdet's first."""
+    found = _registered(type_name) if isinstance(type_name, str) else (type_name,)
+    return tuple(target for target in found if inspect.isclass(target))
 
 
 def with_names(known: Component | None, names: list[str]) -> Component:
@@ -74,14 +81,16 @@ def nearest_types(type_name: str) -> list[str]:
 
 
 def is_foreign(type_name: str) -> bool:
-    """Whether the name belongs to a package of the OpenMMLab family that isn't looked at here (`mmpretrain.ConvNeXt`)."""
+    """Whether the name belongs to an OpenMMLab package that isn't looked at here (`mmpretrain.ConvNeXt`)."""
     scope, dot, _ = type_name.partition(".")
     return bool(dot) and scope not in ("mmdet", "mmengine", "mmcv")
 
 
 def _registered(name: str) -> tuple[Callable[..., Any], ...]:
     last = name.rsplit(".", 1)[-1]
-    return tuple(dict.fromkeys(registry.module_dict[last] for registry in _registries() if last in registry.module_dict))
+    return tuple(
+        dict.fromkeys(registry.module_dict[last] for registry in _registries() if last in registry.module_dict)
+    )
 
 
 @functools.cache
@@ -125,7 +134,7 @@ def _many_bases(target: Callable[..., Any]) -> bool:
 
 
 def _only_for_super(function: Callable[..., Any], rest: str) -> bool:
-    """Whether `**rest` goes to a base class's constructor and nowhere else, so that its signature says what is allowed."""
+    """Whether `**rest` goes to a base class's constructor and nowhere else: then that signature decides."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):

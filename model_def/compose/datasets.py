@@ -47,7 +47,11 @@ def annotation_file(dataset: dict[str, Any]) -> str:
 def image_folder(dataset: dict[str, Any]) -> str:
     """Where the images are, as mmengine's BaseDataset joins it."""
     prefix = dataset.get("data_prefix") or {}
-    return _joined(dataset.get("data_root"), prefix.get("img", prefix.get("img_path", ""))) or dataset.get("data_root") or ""
+    return (
+        _joined(dataset.get("data_root"), prefix.get("img", prefix.get("img_path", "")))
+        or dataset.get("data_root")
+        or ""
+    )
 
 
 def is_local(path: str) -> bool:
@@ -57,7 +61,7 @@ def is_local(path: str) -> bool:
 
 def local(path: str, context: Path) -> Path:
     """A local path; relative ones start at the context (the current directory)."""
-    return context / Path(path).expanduser()
+    return context / path
 
 
 def _joined(root: str | None, name: str) -> str:

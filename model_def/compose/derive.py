@@ -12,6 +12,10 @@ from model_def.errors import ConfigError
 from model_def.experiment import Experiment, Length
 
 REQUIRED = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
+DECIDED = {
+    "train_dataloader.batch_size": "hyperparameters.global_batch_size",
+    "randomness.seed": "reproducibility.experiment_seed",
+}
 UNIT_KEYS = {"epochs": "max_epochs", "batches": "max_iters"}
 
 
@@ -38,7 +42,7 @@ def batch_size(config: dict[str, Any], experiment: Experiment, slots: int) -> di
     Raises:
         ConfigError: it can't be divided evenly.
     """
-    size = experiment.hyperparameters.global_batch_size
+    size, slots = experiment.hyperparameters.global_batch_size, max(slots, 1)  # Determined's 0 slots are one CPU
     if size % slots:
         near = [number for number in (size // slots * slots, (size // slots + 1) * slots) if number]
         raise ConfigError(
@@ -75,6 +79,23 @@ def length(config: dict[str, Any], experiment: Experiment) -> tuple[dict[str, An
 def seed(config: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
     """`config` with the experiment's seed; the other keys of `randomness` stay."""
     return {**config, "randomness": {**(config.get("randomness") or {}), "seed": experiment.seed}}
+
+
+def require_derived(before: dict[str, Any], after: dict[str, Any], experiment: Experiment) -> None:
+    """Refuse overrides of values that the experiment itself decides.
+
+    Raises:
+        ConfigError: the batch size or the seed was overridden.
+    """
+    for path, field in DECIDED.items():
+        if get(before, path) != get(after, path):
+            raise ConfigError(
+                what=f"`{path}` follows from `{field}`: it can't be overridden",
+                value=get(after, path),
+                where=experiment.where("hyperparameters", "override_mmdet_config", *path.split(".")),
+                allowed=f"`{field}`, in the experiment YAML or on the command line",
+                next=f"remove the override and write `{field}`",
+            )
 
 
 def complete(config: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
@@ -116,7 +137,8 @@ def milestones_note(config: dict[str, Any], epochs_before: Any) -> tuple[str, ..
     late = [m for s in ([schedulers] if isinstance(schedulers, dict) else schedulers) for m in _late(s, epochs)]
     if not late:
         return ()
-    return (f"the learning rate steps at epoch {', '.join(map(str, late))}, and training ends at {epochs}: see param_scheduler",)
+    steps = ", ".join(map(str, late))
+    return (f"the learning rate steps at epoch {steps}, and training ends at {epochs}: see param_scheduler",)
 
 
 def _late(scheduler: dict[str, Any], epochs: int) -> list[int]:

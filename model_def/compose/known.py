@@ -11,21 +11,27 @@ from torch.utils.data import DataLoader
 from model_def.compose.components import Component, component, with_names
 from model_def.compose.tree import Path
 
-RUNNER = (
-    "model work_dir train_dataloader val_dataloader test_dataloader train_cfg val_cfg test_cfg auto_scale_lr optim_wrapper "
-    "param_scheduler val_evaluator test_evaluator default_hooks custom_hooks data_preprocessor load_from resume launcher "
-    "env_cfg log_processor log_level visualizer default_scope randomness experiment_name compile model_wrapper_cfg "
-    "find_unused_parameters custom_imports tta_model tta_pipeline"
-).split()
 
-LOADER = "dataset sampler batch_sampler num_batch_per_epoch disable_subprocess_warning collate_fn worker_init_fn".split()
+def names(text: str) -> list[str]:
+    """The words of `text`."""
+    return text.split()
 
-HOOKS = "runtime_info timer sampler_seed logger param_scheduler checkpoint visualization".split()
 
-PARAMWISE = (
-    "custom_keys base_lr base_wd bias_lr_mult bias_decay_mult norm_decay_mult dwconv_decay_mult flat_decay_mult "
-    "dcn_offset_lr_mult bypass_duplicate num_layers decay_rate decay_type layer_decay_rate"
-).split()
+RUNNER = names(
+    "model work_dir train_dataloader val_dataloader test_dataloader train_cfg val_cfg test_cfg auto_scale_lr "
+    "optim_wrapper param_scheduler val_evaluator test_evaluator default_hooks custom_hooks data_preprocessor "
+    "load_from resume launcher env_cfg log_processor log_level visualizer default_scope randomness "
+    "experiment_name compile model_wrapper_cfg find_unused_parameters custom_imports tta_model tta_pipeline"
+)
+
+LOADER = names("dataset sampler batch_sampler num_batch_per_epoch disable_subprocess_warning collate_fn worker_init_fn")
+
+HOOKS = names("runtime_info timer sampler_seed logger param_scheduler checkpoint visualization")
+
+PARAMWISE = names(
+    "custom_keys base_lr base_wd bias_lr_mult bias_decay_mult norm_decay_mult dwconv_decay_mult "
+    "flat_decay_mult dcn_offset_lr_mult bypass_duplicate num_layers decay_rate decay_type layer_decay_rate"
+)
 
 # Keys of a section by its own name, wherever it stands.
 BY_NAME: dict[str, list[str]] = {
@@ -40,10 +46,10 @@ BY_NAME: dict[str, list[str]] = {
     "metainfo": ["classes", "palette", "dataset_type", "task_name", "base_classes", "novel_classes"],
     "filter_cfg": ["filter_empty_gt", "min_size", "bbox_min_size"],
     "data_prefix": ["img", "seg", "img_path", "ann", "anno", "sub_data_root"],
-    "nms": (
-        "type iou_threshold class_agnostic split_thr max_num offset score_threshold method sigma min_score kernel_size "
-        "iou_thr update_score"
-    ).split(),
+    "nms": names(
+        "type iou_threshold class_agnostic split_thr max_num offset score_threshold method sigma min_score "
+        "kernel_size iou_thr update_score"
+    ),
     "custom_imports": ["imports", "allow_failed_imports"],
 }
 

@@ -62,10 +62,14 @@ class Misplaced(Exception):
             size = len(self.node)
             allowed = f"0 to {size - 1}, or -1 for the last" if size else "the whole list"
             what = f"`{here}` is a list of {size}: it has no item `{self.key}`"
-            return Problem(what=what, value=value, where=where, allowed=allowed, next=f"write `{here}.{max(size - 1, 0)}…`")
+            return Problem(
+                what=what, value=value, where=where, allowed=allowed, next=f"write `{here}.{max(size - 1, 0)}…`"
+            )
         if not isinstance(self.node, dict):
             what = f"`{here}` is a value ({self.node!r}): nothing can be set below it"
-            return Problem(what=what, value=value, where=where, allowed=f"a value for `{here}`", next=f"write `{here}: …`")
+            return Problem(
+                what=what, value=value, where=where, allowed=f"a value for `{here}`", next=f"write `{here}: …`"
+            )
         if self.inert:
             return _inert(self.key, config, value, where)
         names = _names(self.node, self.path)
@@ -132,7 +136,9 @@ def _inert(key: str, config: dict[str, Any], value: Any, where: str) -> Problem:
     what = f"`{key}` has no effect: nothing reads it once the config is assembled"
     meant = MEANT.get(key)
     near = [meant] if meant else _elsewhere(config, key)
-    return Problem(what=what, value=value, where=where, allowed=", ".join(RUNNER), next=did_you_mean(near) or f"remove `{key}`")
+    return Problem(
+        what=what, value=value, where=where, allowed=", ".join(RUNNER), next=did_you_mean(near) or f"remove `{key}`"
+    )
 
 
 def _names(node: dict[str, Any], path: Path) -> list[str]:

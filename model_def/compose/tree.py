@@ -12,7 +12,7 @@ DELETE = "_delete_"
 
 
 def merged(base: Any, layer: Any) -> Any:
-    """`layer` laid over `base` as mmengine does it: dicts merge, anything else replaces; `_delete_: True` drops the base.
+    """`layer` over `base` as mmengine does it: dicts merge, anything else replaces; `_delete_: True` drops the base.
 
     Unlike `mmengine.Config._merge_a_into_b` it leaves both inputs alone, and no `_delete_` behind.
     """

@@ -102,8 +102,9 @@ def _length(runner: Runner) -> str:
     loop, batches = runner.train_loop, len(runner.train_dataloader)
     size = getattr(runner.train_dataloader, "batch_size", None) or runner.train_dataloader.batch_sampler.batch_size
     of_images = f"of {size * runner.world_size} images"
-    if epochs(runner):
-        return f"{loop.max_epochs} epochs of {batches:,} batches {of_images} = {loop.max_iters:,} batches"
+    if count := epochs(runner):
+        unit = "epoch" if count == 1 else "epochs"
+        return f"{count} {unit} of {batches:,} batches {of_images} = {loop.max_iters:,} batches"
     return f"{loop.max_iters:,} batches {of_images} (an epoch is {batches:,})"
 
 
@@ -138,6 +139,7 @@ def _validation(runner: Runner, experiment: Experiment) -> str:
         return "none"
     unit = "epoch" if epochs(runner) else "batch"
     every = unit if loop.val_interval == 1 else f"{loop.val_interval:,} {'epochs' if unit == 'epoch' else 'batches'}"
+    every += "" if loop.val_interval == 1 else " and at the end"
     if period := experiment.min_validation_period:
         every += f" and every {period.value:,} {period.unit}"
     order = "smallest" if searcher.smaller_is_better else "largest"

@@ -25,24 +25,22 @@ _LINES = {
     r'.*"HardDiskBackend" is the alias': "mmengine about a call in its own code",
     r".*The testing results of the whole dataset is empty": "the table of validations shows it as metrics of 0",
     r".*Since `metrics` is an empty dict": "follows from the line before",
+    r".* is duplicate\. It is skipped since bypass_duplicate": "mmengine on layers that a head shares, as it should",
+    r".* is skipped since its requires_grad=False": "mmengine on frozen layers: the plan says how many are trained",
     r"Loads checkpoint by \w+ backend from path": "whoever loads one says so",
 }
 
 # Warnings, by the beginning of their text.
 _WARNINGS = {
-    r"torch\.meshgrid: in an upcoming release": "torch about a call in mmdet; the result does not change",
-    r"Implicitly cleaning up": "tempfile, when mmdet's metrics go; the directory is gone either way",
-    r"Failed to add .* to visualizer|palette does not exist": "mmdet chooses colours by itself, which we don't use",
-    r"pkg_resources is deprecated": "an import of mmcv's and mmengine's",
-    r"lr_scheduler\.step\(\)` before": "torch, after a step that the loss scaler left out on purpose",
-    r".*`torch\.cuda\.amp\.(autocast|GradScaler).* is deprecated": "torch about mmengine's code",
-    r".*pin_memory.* no accelerator is found": "mmdet's configs ask for pinned memory; there is no GPU that needs it",
+    r"torch\.meshgrid: in an upcoming release": "torch about calls in mmdet's DETRs; the result does not change",
+    r".*`torch\.cuda\.amp\.(autocast|GradScaler).* is deprecated": "torch about calls in mmengine",
+    r".*pin_memory.* no accelerator is found": "mmdet's configs ask for pinned memory, which only GPUs need",
 }
 
 
 @contextlib.contextmanager
 def quiet(console: Console) -> Iterator[None]:
-    """Standard output goes through `console`, less the lines that nobody can act on; so do warnings.
+    """Standard output goes through `console`, less the lines that nobody can act on; those warnings are off as well.
 
     The console must have been made before: it holds the real standard output. Everything that is printed appears above
     the console's progress line and does not tear it.

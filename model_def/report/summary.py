@@ -30,24 +30,30 @@ def summarize(outcome: Outcome, *, seconds: float, train_command: str, picture: 
     Args:
         outcome: of `train`.
         seconds: how long it took.
-        train_command: the arguments of `train` that began it.
+        train_command: the command line that began it.
         picture: of predictions, below the output directory, if one was drawn.
     """
-    console.print(Text(_headline(outcome, seconds), style="bold"))
-    print_rows(_files(outcome.output, picture), console)
+    console.print(Text(f"\n{_headline(outcome, seconds)}", style="bold"))
+    print_rows([*_scores(outcome), *_files(outcome.output, picture)], console)
     console.print(Text("next", style="bold"))
     for command in _next_commands(outcome.output, train_command):
         console.print(Text(f"  {command}"))
 
 
 def _headline(outcome: Outcome, seconds: float) -> str:
-    took = f"done in {clock(seconds)}"
     if outcome.best is None:
-        return f"{took}; no validation measured the searcher's metric, so there is no best checkpoint"
-    _, steps = outcome.best
-    metrics = {v.steps_completed: v.metrics for v in read_validations(outcome.output / "metrics.jsonl")}.get(steps, {})
-    values = ", ".join(f"{name} {number(value)}" for name, value in list(metrics.items())[:_METRICS])
-    return f"{took}; the best after {steps:,} batches: {values}"
+        return f"done in {clock(seconds)}; no validation measured the searcher's metric, so there is no best checkpoint"
+    return f"done in {clock(seconds)}; the best checkpoint is the one after {outcome.best[1]:,} batches"
+
+
+def _scores(outcome: Outcome) -> list[tuple[str, str]]:
+    """The first metrics of the best validation."""
+    if outcome.best is None:
+        return []
+    validations = read_validations(outcome.output / "metrics.jsonl")
+    metrics = next((v.metrics for v in validations if v.steps_completed == outcome.best[1]), {})
+    text = ", ".join(f"{name} {number(value)}" for name, value in list(metrics.items())[:_METRICS])
+    return [("scores", text)]
 
 
 def _files(output: Path, picture: Path | None) -> list[tuple[str, str]]:
@@ -61,6 +67,6 @@ def _files(output: Path, picture: Path | None) -> list[tuple[str, str]]:
 def _next_commands(output: Path, train_command: str) -> list[str]:
     return [
         f"python -m model_def predict {output} IMAGE…",
-        f"python -m model_def train {train_command} --resume {output}",
+        f"{train_command} --resume {output}",
         f"tensorboard --logdir {output / 'tensorboard'}",
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-SMALLEST, FACTOR, STEP = 64, 8, 32
+SMALLEST, FACTOR, STEP = 64, 6, 32
 
 
 def shrink(config: dict[str, Any]) -> dict[str, Any]:

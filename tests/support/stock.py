@@ -26,9 +26,9 @@ class Recorder(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         metrics = {name: float(value) for name, value in outputs.items()}
-        metrics["lr"] = runner.message_hub.get_scalar("train/lr").current()
-        if "train/grad_norm" in runner.message_hub.log_scalars:
-            metrics["grad_norm"] = runner.message_hub.get_scalar("train/grad_norm").current()
+        for name in ("lr", "base_lr", "grad_norm"):
+            if f"train/{name}" in runner.message_hub.log_scalars:
+                metrics[name] = runner.message_hub.get_scalar(f"train/{name}").current()
         self.write("training", runner.iter + 1, metrics)
 
     def after_val_epoch(self, runner, metrics=None):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from model_def.errors import OutputError, WeightsError
+from model_def.errors import ConfigError, OutputError, TrainingError, WeightsError
 from model_def.output import claimed, find_model, find_resume, new_output, newest_output
 
 
@@ -41,6 +41,37 @@ def test_a_claimed_directory_that_was_filled_stays(tmp_path):
     with claimed(tmp_path / "output" / "x" / "1") as output:
         (output / "config.py").write_text("")
     assert (tmp_path / "output" / "x" / "1" / "config.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "result", "stays"),
+    [
+        (ConfigError(what="a mistake"), "", False),
+        (ConfigError(what="a mistake"), "a line", True),
+        (TrainingError("a failure"), "", True),
+    ],
+)
+def test_a_mistake_leaves_nothing_half_written_but_results_stay(tmp_path, error, result, stays):
+    def train():
+        with claimed(tmp_path / "output" / "1") as output:
+            (output / "config.py").write_text("")
+            (output / "metrics.jsonl").write_text(result)
+            raise error
+
+    with pytest.raises(type(error)):
+        train()
+    assert (tmp_path / "output" / "1" / "config.py").exists() is stays
+    assert (tmp_path / "output").exists() is stays
+
+
+def test_a_mistake_takes_nothing_away_that_was_there_before(tmp_path):
+    run = make_run(tmp_path / "run")
+    (tmp_path / "mine").mkdir()
+    for path, resume in ((run, True), (tmp_path / "mine", False)):
+        with pytest.raises(ConfigError), claimed(path, resume=resume):
+            raise ConfigError(what="a mistake")
+        assert path.is_dir()
+    assert (run / "config.py").exists()
 
 
 def test_an_empty_directory_of_the_user_stays(tmp_path):

@@ -1,0 +1,92 @@
+"""Images: the folder is there, the files that the annotations name are in it, and a few of them are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from PIL import Image as Picture
+from PIL import UnidentifiedImageError
+
+from model_def.annotations import read_coco
+from model_def.checks.labels import is_coco, remaining
+from model_def.checks.place import place_of
+from model_def.compose.datasets import annotation_file, image_folder, is_local, local
+from model_def.errors import DataError
+from model_def.experiment import Experiment
+
+LOOKED_AT = 2000  # files whose existence is checked; a network disk answers slowly
+OPENED = 20  # files that are opened
+NAMED = 5  # names in a message
+
+T = TypeVar("T")
+
+
+def check_images(dataset: dict[str, Any], place: str, experiment: Experiment) -> str:
+    """Check the images of the innermost data set at the config path `place`; returns what was found, in one line.
+
+    Raises:
+        DataError: the folder or images are missing, or can't be opened.
+    """
+    name = image_folder(dataset)
+    if not is_local(name):
+        return "not looked at: the images are not on this machine"
+    where = place_of(experiment, place, "img_prefix")
+    folder = local(name, experiment.directory)
+    if not folder.is_dir():
+        what = "the image folder is missing" if not folder.exists() else "the image folder is a file"
+        near = next((parent for parent in folder.parents if parent.is_dir()), Path())
+        raise DataError(what=what, value=str(folder), where=where, allowed="a folder", next=f"ls {near}")
+    annotated = annotation_file(dataset)
+    if not is_coco(dataset) or not is_local(annotated):
+        return f"{folder} is there"
+    annotations = read_coco(local(annotated, experiment.directory), place_of(experiment, place, "ann_file"))
+    files = [folder / image.file_name for image in remaining(annotations, dataset)]
+    _check_there(sample(files, LOOKED_AT), folder, where)
+    _check_opens(sample(files, OPENED), where)
+    return f"{folder}: {min(len(files), LOOKED_AT)} of {len(files)} files are there"
+
+
+def sample(items: list[T], count: int) -> list[T]:
+    """At most `count` items: the first few, and others evenly from the rest."""
+    if len(items) <= count:
+        return items
+    few = count // 4
+    rest = items[few:]
+    return items[:few] + [rest[index * len(rest) // (count - few)] for index in range(count - few)]
+
+
+def _check_there(files: list[Path], folder: Path, where: str) -> None:
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise DataError(
+            what=f"{len(missing)} of {len(files)} images that were looked for are missing",
+            value=", ".join(file.relative_to(folder).as_posix() for file in missing[:NAMED]),
+            where=f"{where}: {folder}",
+            allowed="the `file_name` of every image, relative to `img_prefix`",
+            next=f"ls {folder} | head",
+        )
+
+
+def _check_opens(files: list[Path], where: str) -> None:
+    broken = list(_broken(files))
+    if broken:
+        raise DataError(
+            what=f"{len(broken)} of {len(files)} images that were opened are broken",
+            value=", ".join(f"{file.name} ({reason})" for file, reason in broken[:NAMED]),
+            where=f"{where}: {broken[0][0].parent}",
+            allowed="whole image files, such as JPEG or PNG",
+            next=f"ls -l {broken[0][0]}",
+        )
+
+
+def _broken(files: list[Path]) -> Iterator[tuple[Path, str]]:
+    for file in files:
+        try:
+            with Picture.open(file) as picture:
+                picture.load()
+        except UnidentifiedImageError:
+            yield file, "not an image"
+        except (OSError, SyntaxError, ValueError) as error:  # Pillow raises SyntaxError for a broken PNG
+            yield file, str(error)

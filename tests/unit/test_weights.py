@@ -1,0 +1,339 @@
+"""`use_pretrained`: found, fetched, checked, read without running anything, and reported."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import hashlib
+import http.server
+import os
+import pathlib
+import pickle
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import load_checkpoint
+from torch import nn
+
+from model_def.compose import compose
+from model_def.errors import UserError, WeightsError
+from model_def.experiment import Experiment, experiment_from
+from model_def.weights import (
+    check_loadable,
+    clean_file,
+    download_errors,
+    load_report,
+    pretrained,
+    read_state_dict,
+    source,
+    with_pretrained,
+)
+from model_def.weights.download import cache_dir, fetch
+from model_def.weights.zoo import ZOO_URL, published_weights
+
+RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
+
+
+def experiment(use_pretrained: Any, config_file: str = RETINANET) -> Experiment:
+    hyper = {"config_file": config_file, "global_batch_size": 4, "use_pretrained": use_pretrained}
+    return experiment_from({"searcher": {"name": "single", "metric": "bbox_mAP"}}, hyper)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return cache_dir()
+
+
+class Model(nn.Module):
+    def __init__(self, classes: int = 2) -> None:
+        super().__init__()
+        self.backbone = nn.Linear(8, 8)
+        self.head = nn.Linear(8, classes)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A checkpoint as mmengine's Runner saves it: torch's default rules refuse to load it."""
+    buffer = HistoryBuffer([1.0, 2.0], [1, 1])
+    hub = {"log_scalars": {"train/loss": buffer}, "seed": np.float64(3)}
+    content = {"meta": {"epoch": 1, "classes": ("a", "b")}, "state_dict": Model().state_dict(), "message_hub": hub}
+    path = tmp_path / "epoch_1.pth"
+    torch.save(content, path)
+    return path
+
+
+# --- reading
+
+
+def test_a_real_checkpoint_becomes_a_file_that_torchs_rules_accept(checkpoint: pathlib.Path) -> None:
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(checkpoint, weights_only=True)
+    clean = torch.load(clean_file(checkpoint), weights_only=True)
+    original = torch.load(checkpoint, weights_only=False)["state_dict"]
+    assert set(clean) == {"meta", "state_dict"}
+    assert clean["state_dict"].keys() == original.keys()
+    assert all(torch.equal(clean["state_dict"][name], original[name]) for name in original)
+    model = Model()
+    load_checkpoint(model, str(clean_file(checkpoint)), strict=True)  # stock mmengine's own loader
+    assert torch.equal(model.head.weight, original["head.weight"])
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_no_code_of_the_file_runs(zipped: bool, tmp_path: pathlib.Path) -> None:
+    class Attack:
+        def __reduce__(self) -> Any:
+            return os.makedirs, (str(tmp_path / "attacked"), 0o777, True)
+
+    path = tmp_path / "bad.pth"
+    content = {"state_dict": {"w": torch.ones(2)}, "meta": [Attack()], "optimizer": {Attack(): Attack()}}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    assert torch.equal(read_state_dict(path)["w"], torch.ones(2))
+    assert not (tmp_path / "attacked").exists()
+    torch.load(path, weights_only=False)
+    assert (tmp_path / "attacked").exists(), "the attack is real"
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: {"state_dict": s},
+        lambda s: {"model": s},
+        lambda s: s,
+        lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}},
+    ],
+    ids=["mmengine", "model", "plain", "data parallel"],
+)
+def test_layouts(wrap: Any, tmp_path: pathlib.Path) -> None:
+    state = Model().state_dict()
+    torch.save(wrap(state), tmp_path / "w.pth")
+    assert read_state_dict(tmp_path / "w.pth").keys() == state.keys()
+
+
+def test_parameters_half_precision_and_numpy_arrays(tmp_path: pathlib.Path) -> None:
+    values = collections.OrderedDict(
+        a=nn.Parameter(torch.ones(2)),
+        b=torch.ones(2).half(),
+        c=np.ones(2, dtype="float32"),
+        d=torch.ones(4)[::2],
+        e="text",
+    )
+    torch.save(values, tmp_path / "w.pth")
+    found = read_state_dict(tmp_path / "w.pth")
+    assert {name: tensor.dtype for name, tensor in found.items()} == {
+        "a": torch.float32,
+        "b": torch.float16,
+        "c": torch.float32,
+        "d": torch.float32,
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not a PyTorch checkpoint"),
+        (b"<html>not found</html>", "not a PyTorch checkpoint"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "not a PyTorch checkpoint"),
+        (pickle.dumps({"a": 1}), "not a PyTorch checkpoint"),
+        ({"a": 1}, "no tensors"),
+        ([1, 2], "no tensors"),
+        ("cut", "not a PyTorch checkpoint"),
+        ("script", "TorchScript"),
+    ],
+)
+def test_broken_files(content: Any, words: str, tmp_path: pathlib.Path, checkpoint: pathlib.Path) -> None:
+    path = tmp_path / "broken.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content == "script":
+        torch.jit.save(torch.jit.script(Model()), path)
+    elif content == "cut":
+        path.write_bytes(checkpoint.read_bytes()[:2000])
+    else:
+        torch.save(content, path)
+    with pytest.raises(WeightsError, match=words) as caught:
+        clean_file(path)
+    assert str(path) in caught.value.problems[0].where
+    assert not list(cache_dir().glob("*"))
+
+
+# --- fit
+
+
+def test_report_and_threshold() -> None:
+    state = {**Model(classes=5).state_dict(), "extra": torch.ones(1)}
+    report = load_report(Model(), state)
+    assert report.loaded == ("backbone.weight", "backbone.bias")
+    assert (report.missing, report.unexpected) == ((), ("extra",))
+    assert report.mismatched == (("head.weight", (5, 8), (2, 8)), ("head.bias", (5,), (2,)))
+    assert (report.tensors, report.parameters) == (0.5, 72 / 90)
+    check_loadable(report, source="w.pth", where="e.yaml")  # a changed class count is fine
+    assert "80.0% of the parameters" in str(report)
+
+
+def test_another_models_weights_are_refused() -> None:
+    with pytest.raises(WeightsError, match="another model's") as caught:
+        check_loadable(load_report(Model(), {"stem.weight": torch.ones(3)}), source="w.pth", where="e.yaml:3:3")
+    (problem,) = caught.value.problems
+    assert (problem.value, problem.where[:10]) == ("w.pth", "e.yaml:3:3")
+    assert "backbone.weight: not in the weights" in problem.where
+    assert "50%" in problem.allowed
+
+
+# --- where they are
+
+
+def test_sources(tmp_path: pathlib.Path, checkpoint: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert source(experiment(False)) is None
+    assert pretrained(experiment(False)) is None
+    assert source(experiment("epoch_1.pth")) == str(checkpoint)
+    assert source(experiment("s3://bucket/w.pth")) == "s3://bucket/w.pth"
+    assert source(experiment(True)) == published_weights("retinanet")[RETINANET]
+    assert str(source(experiment(True))).startswith(ZOO_URL)
+    monkeypatch.setenv("MMDETECTION_ZOO_URL", "http://mirror/zoo/")
+    assert str(source(experiment(True))).startswith("http://mirror/zoo/v2.0/retinanet/")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "config_file", "what", "next_step"),
+    [
+        ("no_such.pth", RETINANET, "no such weights file", "ls"),
+        (".", RETINANET, "a directory", "ls"),
+        (True, "retinanet/retinanet_r50_fpn_90k_coco.py", "no weights for this config", "retinanet_r50_fpn_1x_coco"),
+        (True, "mine.py", "isn't the zoo's", "path/to/weights.pth"),
+    ],
+)
+def test_sources_that_are_not_there(
+    wanted: Any, config_file: str, what: str, next_step: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("a = 1\n")
+    with pytest.raises(WeightsError, match=what) as caught:
+        source(experiment(wanted, config_file))
+    (problem,) = caught.value.problems
+    assert next_step in problem.next
+    assert "use_pretrained" in problem.where
+    assert problem.allowed
+
+
+# --- fetching, from a real server
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, with ranges; cuts the connection of the first `cuts` requests in the middle."""
+
+    cuts = 0
+    ranges: list[str | None] = []  # noqa: RUF012
+
+    def do_GET(self) -> None:
+        type(self).ranges.append(self.headers.get("Range"))
+        path = pathlib.Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        content, start = path.read_bytes(), int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        cut = type(self).cuts > 0
+        type(self).cuts -= 1
+        self.wfile.write(content[start : len(content) // 2 if cut else None])
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: pathlib.Path) -> Iterator[tuple[str, type[Handler]]]:
+    handler = type("ThisHandler", (Handler,), {"cuts": 0, "ranges": []})
+    (tmp_path / "www").mkdir()
+    bound = functools.partial(handler, directory=str(tmp_path / "www"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), bound) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}", handler
+        running.shutdown()
+
+
+def test_zoo_weights_from_a_local_server(
+    server: tuple[str, type[Handler]], checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, handler = server
+    path = published_weights("retinanet")[RETINANET].removeprefix(ZOO_URL)
+    target = tmp_path / "www" / path.lstrip("/")
+    target.parent.mkdir(parents=True)
+    target.write_bytes(checkpoint.read_bytes())
+    monkeypatch.setenv("MMDETECTION_ZOO_URL", url)
+    with pytest.raises(WeightsError, match="not what their name says"):  # the real file's hash is in its name
+        pretrained(experiment(True))
+    assert not [path for path in cache_dir().rglob("*.pth*") if path.is_file()]
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    own = tmp_path / "www" / f"own-{digest[:8]}.pth"
+    own.write_bytes(checkpoint.read_bytes())
+    before = len(handler.ranges)
+    clean = pretrained(experiment(f"{url}/{own.name}"))
+    assert clean == pretrained(experiment(f"{url}/{own.name}"))
+    assert len(handler.ranges) == before + 1, "the second time it comes from the cache"
+
+
+def test_an_interrupted_download_continues(
+    server: tuple[str, type[Handler]], checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_def.weights.download.PAUSE", 0)
+    url, handler = server
+    (tmp_path / "www" / "w.pth").write_bytes(checkpoint.read_bytes())
+    handler.cuts = 1
+    assert fetch(f"{url}/w.pth", where="e.yaml").read_bytes() == checkpoint.read_bytes()
+    half = checkpoint.stat().st_size // 2
+    assert handler.ranges == [None, f"bytes={half}-"]
+
+
+@pytest.mark.parametrize(("name", "reason"), [("missing.pth", "HTTP 404"), ("nobody", "refused")])
+def test_what_can_not_be_fetched(
+    name: str, reason: str, server: tuple[str, type[Handler]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_def.weights.download.PAUSE", 0)
+    url = "http://127.0.0.1:9/w.pth" if name == "nobody" else f"{server[0]}/{name}"
+    with pytest.raises(WeightsError, match=reason) as caught:
+        fetch(url, where="e.yaml:8:3 (hyperparameters.use_pretrained)")
+    (problem,) = caught.value.problems
+    assert (problem.value, problem.where) == (url, "e.yaml:8:3 (hyperparameters.use_pretrained)")
+    assert "use_pretrained: false" in problem.next
+    assert not [path for path in cache_dir().rglob("*.pth") if path.is_file()]
+
+
+# --- in the config
+
+
+def test_with_pretrained_loads_from_the_clean_file_and_downloads_no_backbone(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {"backbone.conv1.weight": torch.ones(1)}}, tmp_path / "w.pth")
+    one = experiment("w.pth")
+    before = compose(one, slots=1)
+    after = with_pretrained(before, one)
+    assert after.config.load_from == str(pretrained(one))
+    assert before.config.model.backbone.init_cfg.type == "Pretrained"
+    assert after.config.model.backbone.init_cfg is None
+    assert any("model.backbone.init_cfg = None" in note for note in after.notes)
+    assert with_pretrained(before, experiment(False)) is before
+
+
+def test_a_backbone_that_can_not_be_downloaded_says_what_to_write(
+    server: tuple[str, type[Handler]], monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    model = {"backbone": {"init_cfg": {"type": "Pretrained", "checkpoint": f"{server[0]}/missing.pth"}}}
+    with pytest.raises(UserError, match="initial weights") as caught, download_errors(model):
+        load_checkpoint(Model(), model["backbone"]["init_cfg"]["checkpoint"])
+    (problem,) = caught.value.problems
+    assert problem.where == "model.backbone.init_cfg"
+    assert problem.next.startswith("model.backbone.init_cfg=None")
+    with pytest.raises(FileNotFoundError), download_errors(model):  # other errors pass
+        (tmp_path / "nothing").read_text()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from model_def.trial import MMDetTrial
 
-# OpenMP reads this once, when torch is imported. Threads that wait by spinning make a busy machine several times slower.
+# OpenMP reads this once, when torch is imported. Threads that spin while they wait slow a busy machine several times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"

@@ -1,11 +1,56 @@
-"""The training data as Determined sees it: resuming passes over what was used, without loading it again."""
+"""Data on its way to the model: a resumed run passes over what was used, and a file that can't be read is named."""
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from torch.utils.data import DataLoader
+
+from model_def.errors import DataError
+
+# What mmcv's and mmengine's loading says, also from inside a worker's traceback.
+_UNREADABLE = (
+    re.compile(r"failed to load image: (?P<file>.+)"),
+    re.compile(r"No such file or directory: '(?P<file>[^']+)'"),
+    re.compile(r"Is a directory: '(?P<file>[^']+)'"),
+    re.compile(r"Permission denied: '(?P<file>[^']+)'"),
+)
+
+
+@contextlib.contextmanager
+def data_errors() -> Iterator[None]:
+    """Names the image or annotation file that could not be read inside the block.
+
+    Raises:
+        DataError: in place of what the loading transforms raise.
+    """
+    try:
+        yield
+    except (AssertionError, OSError) as error:
+        found = [match for pattern in _UNREADABLE for match in pattern.finditer(str(error))]
+        if not found:
+            raise
+        raise DataError(
+            what="an image is missing or broken",
+            value=found[-1]["file"].strip(),
+            where=str(error).strip().splitlines()[-1],
+            allowed="a file that OpenCV can decode",
+            next="put the file back, or take it out of the annotation file; --resume goes on from the last checkpoint",
+        ) from error
+
+
+def readable(batches: Iterator[Any]) -> Iterator[Any]:
+    """The same batches; an error on the way to one names the file."""
+    while True:
+        try:
+            with data_errors():
+                batch = next(batches)
+        except StopIteration:
+            return
+        yield batch
 
 
 class _FastForward:

@@ -1,4 +1,4 @@
-"""The domain's exceptions. A user's mistake always says what, the value, where, what is allowed and what to run next."""
+"""The domain's exceptions. A user's mistake says what, the value, where, what is allowed and what to run next."""
 
 from __future__ import annotations
 

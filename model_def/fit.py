@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from mmengine.hooks import Hook
 
 from model_def import controller
+from model_def.building import building
 from model_def.compose import Composed
 from model_def.experiment import Experiment
+from model_def.metric import check_metric
 from model_def.platform import Platform
 from model_def.runner import build_runner
 from model_def.schedule import checkpoints, reports, validations
@@ -28,10 +30,14 @@ def fit(experiment: Experiment, composed: Composed, platform: Platform, *, hooks
         TrainingError: training itself failed.
     """
     context = platform.context
-    runner = build_runner(composed.config, work_dir=platform.work_dir, distributed=context.distributed.size > 1)
+    with building("model"):
+        runner = build_runner(composed.config, work_dir=platform.work_dir, distributed=context.distributed.size > 1)
     for hook in hooks:
         runner.register_hook(hook)
-    trial = MMDetTrial(context, runner)
+    with building("data, optimizer or schedule"):
+        trial = MMDetTrial(context, runner)
+    if runner.val_loop is not None:
+        check_metric(runner.val_loop.evaluator, experiment)
     plan = controller.Plan(
         report=reports(experiment, trial.pump, platform.stop_pending),
         validate=validations(experiment, trial.pump),

@@ -8,6 +8,8 @@ from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from model_def.data import data_errors, readable
+
 
 class Pump(abc.ABC):
     """One training loop, driven from outside: iterate to get its batches, call `step` to train on one.
@@ -69,7 +71,7 @@ class EpochPump(Pump):
             self.runner.model.train()
             batches = iter(self.loop.dataloader)  # draws a seed from torch's random numbers
             self._restore_rng()  # of a state that was taken in the middle of this epoch
-            yield from batches
+            yield from readable(batches)
 
     @property
     def _trained_in_epoch(self) -> int:
@@ -106,7 +108,9 @@ class IterPump(Pump):
         self._restore_rng()
         while not self.finished:
             self.runner.model.train()
-            yield next(batches)
+            with data_errors():
+                batch = next(batches)
+            yield batch
 
     def step(self, batch: Any) -> None:
         """One iteration."""

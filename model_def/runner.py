@@ -8,6 +8,7 @@ import logging
 import pathlib
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
@@ -17,6 +18,9 @@ from torch import nn
 from model_def.data import fast_forward
 from model_def.errors import ConfigError
 from model_def.schedule import is_translated
+from model_def.state.runner_state import unwrapped
+from model_def.weights import LoadReport, check_loadable, clean_file, download_errors, load_report
+from model_def.weights.torchvision import register_without_torchvision
 
 
 class _Parked(Exception):
@@ -31,6 +35,7 @@ class ParkedRunner(Runner):
     """mmengine's Runner, built as usual, whose `park()` does all of `train()` but the loop itself."""
 
     _resume_iter = 0
+    loaded: LoadReport | None = None  # how well the weights of `load_from` fitted
 
     def park(self, *, resume_iter: int = 0) -> None:
         """Run mmengine's own set-up in mmengine's own order, up to the moment where the train loop starts.
@@ -42,7 +47,8 @@ class ParkedRunner(Runner):
             ConfigError: the config's train loop replaces `run`, so that nobody else can pump it.
         """
         self._resume_iter = resume_iter
-        with contextlib.suppress(_Parked):
+        register_without_torchvision()
+        with contextlib.suppress(_Parked), download_errors(self.cfg.model):
             self.train()
 
     def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
@@ -71,6 +77,19 @@ class ParkedRunner(Runner):
             }
             model_wrapper_cfg = {**(model_wrapper_cfg or stock), "device_ids": None}
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """mmengine's loading (of `load_from`), for a file that runs no code and belongs to this model.
+
+        Raises:
+            WeightsError: it is no checkpoint, or one of another model.
+        """
+        clean = clean_file(pathlib.Path(filename)) if pathlib.Path(filename).is_file() else filename
+        if clean is not filename:
+            self.loaded = load_report(unwrapped(self.model), torch.load(clean, weights_only=True)["state_dict"])
+            check_loadable(self.loaded, source=filename, where="load_from")
+        checkpoint: dict[str, Any] = super().load_checkpoint(str(clean), *args, **kwargs)
+        return checkpoint
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """mmengine's logger; what is not a warning goes to its file alone, the terminal belongs to the progress."""

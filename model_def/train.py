@@ -20,6 +20,7 @@ from model_def.platform import processes
 from model_def.platform.cluster import cluster_experiment, cluster_platform
 from model_def.platform.local import local_platform
 from model_def.platform.run_directory import RunDirectory
+from model_def.weights import with_pretrained
 
 Hooks = Callable[[Composed, pathlib.Path], Sequence[Hook]]
 
@@ -61,7 +62,7 @@ def train(
     """
     distributed = processes.join()
     try:
-        composed = compose(experiment, slots=distributed.size)
+        composed = with_pretrained(compose(experiment, slots=distributed.size), experiment)
         check_data(composed.config, experiment)
         output = pathlib.Path(distributed.broadcast(str(output)))
         run = _run_directory(experiment, composed, output, distributed)
@@ -97,7 +98,7 @@ def train_on_cluster() -> None:
     """
     experiment = cluster_experiment()
     with cluster_platform() as platform:
-        composed = compose(experiment, slots=platform.context.distributed.size)
+        composed = with_pretrained(compose(experiment, slots=platform.context.distributed.size), experiment)
         check_data(composed.config, experiment)
         fit(experiment, composed, platform)
 

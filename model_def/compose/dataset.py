@@ -53,9 +53,7 @@ def with_classes(model: dict[str, Any], count: int) -> dict[str, Any]:
     """A copy of the model's config that tells `count` classes apart, wherever it has `num_classes`."""
     model = copy.deepcopy(model)
     for path, node in dicts(model):
-        if set(path) & {*OTHER_CLASSES}:
-            continue
-        if "num_classes" in node:
+        if "num_classes" in node and not set(path) & {*OTHER_CLASSES}:
             _resize_weights(node, before=node["num_classes"], after=count)
             node["num_classes"] = count
         if "num_things_classes" in node:

@@ -12,6 +12,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from model_def.data import data_errors
 from model_def.evaluate.exact import RoundedMetric, keep_exact
 
 _COCO_ITEMS = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
@@ -89,7 +90,8 @@ class ValidationReducer(pytorch.MetricReducer):
         if self.runner.val_loop is None:
             return
         training = [module for module in self.runner.model.modules() if module.training]
-        self.runner.val_loop.run()
+        with data_errors():
+            self.runner.val_loop.run()
         for module in training:  # a validation in the middle of an epoch must not leave the model in eval mode
             module.training = True
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import pathlib
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from model_def.errors import OutputError
 
 _CHECKPOINTS = "checkpoints"
 
@@ -69,8 +73,15 @@ class RunDirectory:
         partial.mkdir(parents=True)
         try:
             yield partial
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(partial, ignore_errors=True)
+            if _is_disk_full(error):
+                raise OutputError(
+                    what=f"the checkpoint of batch {steps_completed} can't be written: the disk is full",
+                    value=str(final),
+                    where=str(error),
+                    next=f"free some room, then go on from the last whole checkpoint: --resume {self.path}",
+                ) from error
             raise
         if final.exists():
             shutil.rmtree(final)
@@ -108,6 +119,13 @@ class RunDirectory:
             ((value, steps) for value, steps in values if value is not None),
             key=lambda entry: (-self._sign * entry[0], entry[1]),
         )
+
+
+def _is_disk_full(error: BaseException) -> bool:
+    """torch's writer says so in its own way."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    torchs = isinstance(error, RuntimeError) and re.search(r"PytorchStreamWriter|inline_container", str(error))
+    return full or bool(torchs)
 
 
 def _finite(value: float) -> float | None:

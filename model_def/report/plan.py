@@ -85,8 +85,8 @@ def _model(model: Any) -> str:
 
 
 def _weights(runner: Runner, experiment: Experiment) -> str:
-    if weights := experiment.hyperparameters.use_pretrained:
-        return "of the zoo for this config" if weights is True else str(weights)
+    if weights := experiment.hyperparameters.use_pretrained or runner.cfg.get("load_from"):
+        return f"{'of the zoo for this config' if weights is True else weights}: {runner.loaded}"
     init = (runner.cfg.get("model", {}).get("backbone") or {}).get("init_cfg")
     checkpoint = init.get("checkpoint") if isinstance(init, dict) else None
     return f"random, with a backbone from {checkpoint}" if checkpoint else "random"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -100,15 +102,25 @@ def clean_file(path: Path) -> Path:
     """
     try:
         digest = sha256(path)
-        kept = cache_dir() / f"{path.stem.removesuffix(f'-{digest[:8]}')}-{digest[:16]}.clean.pth"
-        if not kept.is_file():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            part = kept.with_suffix(f".{os.getpid()}.part")
-            meta = {"source": path.name, "sha256": digest}
-            torch.save({"meta": meta, "state_dict": read_state_dict(path)}, part)
-            os.replace(part, kept)
     except OSError as error:
-        next_step = "export XDG_CACHE_HOME=/a/directory/with/room"
-        what = f"the weights can't be copied into the cache ({error.strerror})"
-        raise WeightsError(what=what, value=str(path), where=str(cache_dir()), next=next_step) from error
+        what, next_step = f"the weights can't be read ({error.strerror})", f"ls -l {path}"
+        raise WeightsError(what=what, value=path.name, where=str(path), next=next_step) from error
+    kept = cache_dir() / f"{path.stem.removesuffix(f'-{digest[:8]}')}-{digest[:16]}.clean.pth"
+    if not kept.is_file():
+        _keep({"meta": {"source": path.name, "sha256": digest}, "state_dict": read_state_dict(path)}, kept)
     return kept
+
+
+def _keep(content: dict[str, Any], kept: Path) -> None:
+    part = kept.with_suffix(f".{os.getpid()}.part")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, part)
+        os.replace(part, kept)
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError when the disk is full
+        what = f"the weights can't be kept in the cache ({getattr(error, 'strerror', None) or 'is the disk full?'})"
+        next_step = "export XDG_CACHE_HOME=/a/directory/with/room"
+        raise WeightsError(what=what, value=kept.name, where=str(kept.parent), next=next_step) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()

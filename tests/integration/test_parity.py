@@ -92,7 +92,9 @@ def test_equal_to_stock(config_file: str, shapes_context: pathlib.Path, write_ya
     for our, their in zip(ours, theirs, strict=True):
         assert our == their
     validations = [line["metrics"] for line in ours if line["group"] == "validation"]
-    assert any(metrics["bbox_mAP"] > 0 or metrics["AR@100"] > 0 for metrics in validations), "0 throughout proves nothing"
+    assert any(metrics["bbox_mAP"] > 0 or metrics["AR@100"] > 0 for metrics in validations), (
+        "0 throughout proves nothing"
+    )
 
 
 def small_experiment(config_file: str, write_yaml) -> pathlib.Path:

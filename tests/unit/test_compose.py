@@ -272,10 +272,10 @@ def test_models_build_with_three_classes(name: str, data: dict[str, Any]) -> Non
 
 def test_class_weights_follow() -> None:
     head = {"num_things_classes": 2, "num_stuff_classes": 1, "loss_cls": {"class_weight": [1.0, 1.0, 1.0, 0.1]}}
-    model = {"head": head, "roi_head": {"semantic_head": {"num_classes": 183}}}
+    model = {"head": head, "semantic_head": {"num_classes": 183, "num_things_classes": 2}}
     result = with_classes(model, 3)
     assert result["head"]["loss_cls"]["class_weight"] == [1.0, 1.0, 1.0, 1.0, 0.1]
-    assert result["roi_head"]["semantic_head"]["num_classes"] == 183
+    assert result["semantic_head"] == {"num_classes": 183, "num_things_classes": 3}
     assert head["num_things_classes"] == 2
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -60,9 +63,14 @@ def test_a_validation_after_the_checkpoint_makes_it_the_best(run):
 
 def test_a_checkpoint_that_fails_leaves_nothing(run):
     save(run, 10)
-    with pytest.raises(RuntimeError), run.new_checkpoint(20) as path:
-        (path / "model.pth").write_text("half")
-        raise RuntimeError
+
+    def fail():
+        with run.new_checkpoint(20) as path:
+            (path / "model.pth").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
     assert saved(run) == ["10", "latest"]
 
 
@@ -95,3 +103,24 @@ def test_rewinds_to_the_checkpoint(run):
     run.rewind(20)
     assert run.last_validation() == 20
     assert len((run.path / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_full_disk_is_the_users_to_mend(run):
+    """A real write error of torch's writer, under a limit on the size of files."""
+    script = f"""
+import pathlib, resource, signal, sys, torch
+sys.path.insert(0, {str(pathlib.Path(__file__).parents[2])!r})
+from model_def.errors import OutputError
+from model_def.platform.run_directory import RunDirectory
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+try:
+    with RunDirectory(pathlib.Path({str(run.path)!r}), metric="x", smaller_is_better=True).new_checkpoint(5) as path:
+        torch.save(torch.zeros(100_000), path / "model.pth")
+except OutputError as error:
+    sys.exit(str(error))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "the disk is full" in done.stderr
+    assert f"--resume {run.path}" in done.stderr
+    assert saved(run) == []

@@ -245,6 +245,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         type(self).cuts -= 1
         self.wfile.write(content[start : len(content) // 2 if cut else None])
 
+    def do_HEAD(self) -> None:
+        path = pathlib.Path(self.translate_path(self.path))
+        self.send_response(200 if path.is_file() else 404)
+        self.send_header("Content-Length", str(path.stat().st_size if path.is_file() else 0))
+        self.end_headers()
+
     def log_message(self, *_args: Any) -> None:
         pass
 
@@ -305,6 +311,43 @@ def test_what_can_not_be_fetched(
     assert (problem.value, problem.where) == (url, "e.yaml:8:3 (hyperparameters.use_pretrained)")
     assert "use_pretrained: false" in problem.next
     assert not [path for path in cache_dir().rglob("*.pth") if path.is_file()]
+
+
+def test_from_s3(
+    server: tuple[str, type[Handler]], checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_def.weights.download.PAUSE", 0)
+    for name, value in {"AWS_ENDPOINT_URL": server[0], "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "www" / "bucket" / "deep").mkdir(parents=True)
+    (tmp_path / "www" / "bucket" / "deep" / "w.pth").write_bytes(checkpoint.read_bytes())
+    assert fetch("s3://bucket/deep/w.pth", where="e.yaml").read_bytes() == checkpoint.read_bytes()
+    with pytest.raises(WeightsError, match="404"):
+        fetch("s3://bucket/deep/missing.pth", where="e.yaml")
+
+
+def test_from_google_storage(
+    server: tuple[str, type[Handler]], checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_def.weights.download.PAUSE", 0)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server[0])
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "trees")
+    folder = tmp_path / "www" / "download" / "storage" / "v1" / "b" / "bucket" / "o"
+    folder.mkdir(parents=True)
+    (folder / "w.pth").write_bytes(checkpoint.read_bytes())
+    assert fetch("gs://bucket/w.pth", where="e.yaml").read_bytes() == checkpoint.read_bytes()
+    with pytest.raises(WeightsError, match="404"):
+        fetch("gs://bucket/missing.pth", where="e.yaml")
+
+
+def test_a_cache_that_can_not_be_written(checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(WeightsError, match="can't be kept in the cache") as caught:
+        clean_file(checkpoint)
+    assert "XDG_CACHE_HOME" in caught.value.problems[0].next
+    with pytest.raises(WeightsError, match="can't be written"):
+        fetch("http://127.0.0.1:9/w.pth", where="e.yaml")
 
 
 # --- in the config

@@ -1,0 +1,151 @@
+"""Training through the command that a user types: what it leaves, stopping, going on, two processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from tests.integration.test_parity import small_experiment
+from tests.support.commands import ENVIRONMENT, metrics, model_def, torchrun
+
+RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
+
+
+@pytest.fixture(scope="module")
+def context(shapes_context):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(shapes_context)
+        yield shapes_context
+
+
+@pytest.fixture(scope="module")
+def experiment(context, tmp_path_factory) -> pathlib.Path:
+    """A RetinaNet in small: 18 batches in three epochs."""
+    path = tmp_path_factory.mktemp("experiment") / "small.yaml"
+
+    def write(content):
+        import yaml
+
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        return path
+
+    return small_experiment(RETINANET, write)
+
+
+@pytest.fixture(scope="module")
+def finished(experiment, context, tmp_path_factory) -> pathlib.Path:
+    """The output directory of a run that was never stopped."""
+    output = tmp_path_factory.mktemp("finished") / "output"
+    model_def("train", str(experiment), "--output", str(output), cwd=context)
+    return output
+
+
+def weights(output: pathlib.Path, name: str = "latest") -> dict[str, torch.Tensor]:
+    """The weights of a checkpoint, read as an untrusted file is read."""
+    return torch.load(output / "checkpoints" / name / "model.pth", weights_only=True)["state_dict"]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_output_directory(finished, context):
+    names = {path.name for path in finished.iterdir()}
+    assert names == {
+        "experiment.yaml", "config.py", "metrics.jsonl", "tensorboard", "checkpoints", "pictures", "mmengine",
+    }  # fmt: skip
+    best = (finished / "checkpoints/best").resolve()
+    assert {path.name for path in best.iterdir()} >= {"model.pth", "state_dict.pth", "metadata.json", "code"}
+    assert {path.name for path in (best / "code").iterdir()} == {"experiment.yaml", "config.py"}
+    assert os.listdir(context) == ["data"], "nothing is written elsewhere"
+
+
+def test_every_line_of_the_metrics(finished):
+    lines = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert all(line.keys() == {"group", "steps_completed", "epoch", "metrics"} for line in lines)
+    training = [line for line in lines if line["group"] == "training"]
+    assert [line["steps_completed"] for line in training] == list(range(1, 19))
+    expected = {"loss", "loss_cls", "loss_bbox", "lr", "grad_norm", "data_time", "iter_time", "samples_per_second"}
+    assert training[0]["metrics"].keys() >= expected
+
+
+def test_our_whole_checkpoint_loads_without_running_code(finished):
+    torch.load(finished / "checkpoints/latest/state_dict.pth", weights_only=True)
+
+
+def test_mmdet_loads_the_model(finished, context):
+    from mmdet.apis import inference_detector, init_detector
+
+    best = finished / "checkpoints/best"
+    model = init_detector(str(finished / "config.py"), str(best / "model.pth"), device="cpu")
+    assert model.dataset_meta["classes"] == ("rectangle", "ellipse")
+    image = next((context / "data/shapes/val").iterdir())
+    assert len(inference_detector(model, str(image)).pred_instances) > 0
+
+
+@pytest.mark.parametrize(("batch", "number", "code"), [(8, signal.SIGTERM, 143), (12, signal.SIGINT, 130)])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(batch, number, code, experiment, context, finished, tmp_path):
+    """In the middle of an epoch, and at its end."""
+    output = tmp_path / "output"
+    command = [sys.executable, "-m", "model_def", "train", str(experiment), "--output", str(output)]
+    process = subprocess.Popen(command, cwd=context, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    wait_for_batch(output / "metrics.jsonl", batch, process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == code, errors
+    assert f"--resume {output}" in errors
+    stopped_at = int((output / "checkpoints/latest").resolve().name)
+    assert batch <= stopped_at <= batch + 2, "a stop is answered after the running batch"
+    model_def("train", str(experiment), "--resume", str(output), cwd=context)
+    assert metrics(output / "metrics.jsonl") == metrics(finished / "metrics.jsonl")
+    assert same(weights(output), weights(finished))
+
+
+def wait_for_batch(path: pathlib.Path, batch: int, process: subprocess.Popen[str]) -> None:
+    """Wait until that many batches were reported."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if path.exists() and path.read_text().count('"training"') >= batch:
+            return
+        time.sleep(0.01)
+    pytest.fail("the run ended before it could be stopped")
+
+
+def test_two_processes(experiment, context, tmp_path):
+    output = tmp_path / "output"
+    done = torchrun(2, "train", str(experiment), "--output", str(output), cwd=context)
+    lines = metrics(output / "metrics.jsonl")
+    assert [line["steps_completed"] for line in lines if line["group"] == "training"] == list(range(1, 19))
+    assert [line["steps_completed"] for line in lines if line["group"] == "validation"] == [6, 12, 18]
+    assert done.stdout.count("  optimizer  ") == 1, "one process speaks"
+    refused = model_def("train", str(experiment), "--resume", str(output), cwd=context, code=2)
+    assert "another number of processes" in refused.stderr
+
+
+def test_a_checkpoint_of_another_model_is_refused(experiment, context, finished, tmp_path):
+    checkpoint = finished / "checkpoints/latest"
+    other = ["model.neck.out_channels=32", "model.bbox_head.in_channels=32"]
+    done = model_def(
+        "train", str(experiment), *other, "--resume", str(checkpoint.resolve()), "--output", str(tmp_path / "new"),
+        cwd=context, code=2,
+    )  # fmt: skip
+    assert "another model" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_loss_that_is_not_finite_names_the_images(experiment, context, tmp_path):
+    done = model_def(
+        "train", str(experiment), "optim_wrapper.optimizer.lr=1e20", "optim_wrapper.clip_grad=null",
+        "--output", str(tmp_path / "output"), cwd=context, code=1,
+    )  # fmt: skip
+    assert "not finite at iteration" in done.stderr
+    assert "data/shapes/train/" in done.stderr
+    assert "Traceback" not in done.stderr

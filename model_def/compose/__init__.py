@@ -52,6 +52,7 @@ def compose(experiment: Experiment, *, slots: int) -> Composed:
     before = config
     config, override_notes = _overridden(config, experiment)
     derive.require_derived(before, config, experiment)
+    config = derive.test_as_val(before, config)
     config = derive.complete(config, experiment)
     derive.require_training(config, experiment)
     derive.require_device(config, experiment)

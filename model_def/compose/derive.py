@@ -98,6 +98,19 @@ def require_derived(before: dict[str, Any], after: dict[str, Any], experiment: E
             )
 
 
+def test_as_val(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """`after` with the test set as the validation set, where it was so `before` the overrides and they left it alone.
+
+    Configs write `test_dataloader = val_dataloader` and mean both: weights would be tested, and used by mmdet's
+    `init_detector`, on images of another size than they were validated on.
+    """
+    result = dict(after)
+    for val, test in (("val_dataloader", "test_dataloader"), ("val_evaluator", "test_evaluator")):
+        if before.get(test) == before.get(val) and after.get(test) == before.get(test):
+            result[test] = copy.deepcopy(after.get(val))
+    return result
+
+
 def complete(config: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
     """`config` with what stock mmengine and mmdet's `init_detector` need and a config may leave out."""
     result = dict(config)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 SMALLEST, FACTOR, STEP = 64, 6, 32
+FEW_QUERIES = 30
 
 
 def shrink(config: dict[str, Any]) -> dict[str, Any]:
@@ -34,6 +35,8 @@ def _smaller(node: dict[str, Any]) -> dict[str, Any]:
     changed = {}
     if (node.get("init_cfg") or {}).get("type") == "Pretrained":
         changed["init_cfg"] = None
+    if node.get("num_queries", 0) > FEW_QUERIES:  # a small image has not so many places to look at
+        changed["num_queries"] = FEW_QUERIES
     for key in ("scale", "img_scale", "crop_size", "size", "border", "random_size_range", "scales"):
         if key in node and _smaller_size(node[key]) != node[key]:
             changed[key] = _as_yaml(_smaller_size(node[key]))

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from model_def.trial import MMDetTrial
+    from model_def.entrypoint import MMDetTrial
 
 # OpenMP reads this once, when torch is imported. Threads that spin while they wait slow a busy machine several times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -18,7 +18,7 @@ __all__ = ["MMDetTrial", "__version__"]
 def __getattr__(name: str) -> Any:
     """Import the trial on first use: `model_def:MMDetTrial` is an entrypoint, but `--help` must not wait for torch."""
     if name == "MMDetTrial":
-        from model_def.trial import MMDetTrial
+        from model_def.entrypoint import MMDetTrial
 
         return MMDetTrial
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

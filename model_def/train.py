@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import yaml
-from determined import core
+from determined import core, pytorch
 from mmengine.hooks import Hook
 
 from model_def.checks import check_data
@@ -17,9 +17,12 @@ from model_def.errors import MMDetTrialError
 from model_def.experiment import Experiment
 from model_def.fit import fit
 from model_def.platform import processes
-from model_def.platform.cluster import cluster_experiment, cluster_platform
+from model_def.platform.cluster import cluster_context, cluster_experiment, cluster_platform
 from model_def.platform.local import local_platform
 from model_def.platform.run_directory import RunDirectory
+from model_def.report.console import make_console
+from model_def.report.progress import ProgressHook
+from model_def.report.quiet import quiet
 from model_def.weights import with_pretrained
 
 Hooks = Callable[[Composed, pathlib.Path], Sequence[Hook]]
@@ -89,24 +92,27 @@ def _run_directory(
     )
 
 
-def train_on_cluster() -> None:
-    """Train the trial that this container was started for.
+def train_on_cluster(context: pytorch.PyTorchTrialContext) -> None:
+    """Train the trial that this container was started for, and print its progress into the trial's log.
 
     Raises:
-        UserError: a mistake in the input, or this is no trial on a cluster.
+        UserError: a mistake in the input.
         TrainingError: training itself failed.
     """
     experiment = cluster_experiment()
-    with cluster_platform() as platform:
-        composed = with_pretrained(compose(experiment, slots=platform.context.distributed.size), experiment)
+    console = make_console()
+    with quiet(console), cluster_platform(context) as platform:
+        composed = with_pretrained(compose(experiment, slots=context.distributed.size), experiment)
         check_data(composed.config, experiment)
-        fit(experiment, composed, platform)
+        progress = ProgressHook(experiment=experiment, output=None, notes=composed.notes, console=console)
+        fit(experiment, composed, platform, hooks=[progress])
 
 
 def main() -> int:
     """The entry point on a cluster; returns the exit code."""
     try:
-        train_on_cluster()
+        with cluster_context() as context:
+            train_on_cluster(context)
     except MMDetTrialError as error:
         print(error, file=sys.stderr, flush=True)
         return error.exit_code

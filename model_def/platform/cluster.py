@@ -26,17 +26,21 @@ def cluster_experiment() -> Experiment:
 
 
 @contextlib.contextmanager
-def cluster_platform() -> Iterator[Platform]:
-    """Join the trial's processes and its master."""
+def cluster_context() -> Iterator[pytorch.PyTorchTrialContext]:
+    """Join the trial's processes and its master, as Determined's own launcher of trial classes does."""
     info = _trial_info()
-    with (
-        pytorch.init(hparams=info.trial.hparams, exp_conf=info.trial._config) as context,
-        tempfile.TemporaryDirectory() as work_dir,
-    ):
+    with pytorch.init(hparams=info.trial.hparams, exp_conf=info.trial._config) as context:
+        yield context
+
+
+@contextlib.contextmanager
+def cluster_platform(context: pytorch.PyTorchTrialContext) -> Iterator[Platform]:
+    """The place of a trial whose context is there."""
+    with tempfile.TemporaryDirectory() as work_dir:
         yield Platform(
             context=context,
             work_dir=pathlib.Path(work_dir),
-            latest_checkpoint=info.latest_checkpoint,
+            latest_checkpoint=_trial_info().latest_checkpoint,
             stop_pending=lambda: False,  # the controller asks the master at each report
             code=None,
         )

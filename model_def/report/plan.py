@@ -37,7 +37,7 @@ class Plan:
         console.print()
 
 
-def describe(runner: Runner, *, experiment: Experiment, output: Path, notes: Sequence[str] = ()) -> Plan:
+def describe(runner: Runner, *, experiment: Experiment, output: Path | None, notes: Sequence[str] = ()) -> Plan:
     """The plan of a runner whose loops, optimizer and dataloaders are built (from its `before_train` hooks on)."""
     rows = (
         ("config", experiment.hyperparameters.config_file),
@@ -48,7 +48,7 @@ def describe(runner: Runner, *, experiment: Experiment, output: Path, notes: Seq
         ("optimizer", _optimizer(runner)),
         ("validation", _validation(runner, experiment)),
         ("device", _device()),
-        ("output", str(output)),
+        ("output", str(output or "metrics and checkpoints go to the Determined master")),
     )
     return Plan(title=experiment.name, rows=rows, notes=tuple(notes))
 

@@ -45,7 +45,7 @@ class ProgressHook(Hook):
         self,
         *,
         experiment: Experiment,
-        output: Path,
+        output: Path | None,
         notes: Sequence[str] = (),
         console: Console | None = None,
         now: Callable[[], float] = time.monotonic,
@@ -67,7 +67,8 @@ class ProgressHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Print the plan, and open the progress line on a terminal."""
         describe(runner, experiment=self._experiment, output=self._output, notes=self._notes).print(self._console)
-        self._table.validations = read_validations(self._output / "metrics.jsonl")
+        if self._output is not None:
+            self._table.validations = read_validations(self._output / "metrics.jsonl")
         if runner.val_loop is not None:
             self._pace.pause_guess = _VALIDATION_GUESS * len(runner.val_loop.dataloader)
         self._started = self._shown = self._now()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 from model_def.errors import DataError
 
+NEEDED = ("id", "image_id", "category_id", "bbox", "area")  # of each annotation
+OURS = ("quickstart", "digits")  # what `python -m model_def data` builds, in data/
 SHAPE = 'a COCO file: {"images": [...], "annotations": [...], "categories": [{"id": 1, "name": "..."}]}'
 
 
@@ -31,10 +34,12 @@ class Annotations:
     Attributes:
         categories: name by id, in the file's order, which is the order of mmdet's labels.
         images: in the file's order.
+        mistake: what the first annotation lacks that mmdet and pycocotools need, or "".
     """
 
     categories: dict[int, str]
     images: tuple[Image, ...]
+    mistake: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,7 +63,7 @@ def read_coco(path: Path, where: str) -> Annotations:
         return _read(path, stat.st_mtime_ns, stat.st_size)
     except FileNotFoundError as error:
         what = "the annotation file is missing"
-        raise DataError(what=what, value=str(path), where=where, allowed=SHAPE, next=_next(path)) from error
+        raise DataError(what=what, value=str(path), where=where, allowed=SHAPE, next=look_for(path)) from error
     except OSError as error:
         what = f"the annotation file can't be read ({error.strerror})"
         raise DataError(what=what, value=str(path), where=where, allowed=SHAPE, next=f"ls -l {path}") from error
@@ -81,11 +86,23 @@ def _read(path: Path, _modified: int, _size: int) -> Annotations:
         raise TypeError(f"it holds a {type(data).__name__}, not a mapping")
     boxes: dict[Any, collections.Counter[int]] = collections.defaultdict(collections.Counter)
     for annotation in data["annotations"]:
-        boxes[annotation["image_id"]][annotation["category_id"]] += 1
+        boxes[annotation["image_id"]][annotation.get("category_id")] += 1
+    mistakes = (f"annotation {index} {_lack(entry)}" for index, entry in enumerate(data["annotations"]) if _lack(entry))
     return Annotations(
         categories={category["id"]: str(category["name"]) for category in data["categories"]},
         images=tuple(_image(image, boxes[image["id"]]) for image in data["images"]),
+        mistake=next(mistakes, ""),
     )
+
+
+def _lack(annotation: dict[str, Any]) -> str:
+    """What is wrong with one annotation, or ""."""
+    absent = [name for name in NEEDED if name not in annotation]
+    if absent:
+        return f"has no {', '.join(map(repr, absent))}"
+    box = annotation["bbox"]
+    whole = isinstance(box, list) and len(box) == 4 and all(isinstance(side, int | float) for side in box)
+    return "" if whole else f"has no box of four numbers (x, y, width, height), but {box!r}"
 
 
 def _image(image: dict[str, Any], boxes: collections.Counter[int]) -> Image:
@@ -97,6 +114,10 @@ def _reason(error: Exception) -> str:
     return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 
-def _next(path: Path) -> str:
+def look_for(path: Path) -> str:
+    """The next command for a file or folder of a data set that isn't there."""
+    for name in OURS:
+        if ("data", name) in itertools.pairwise(path.parts):
+            return f"python -m model_def data {name}"
     folder = next((parent for parent in path.parents if parent.is_dir()), Path())
     return f"ls {folder}"

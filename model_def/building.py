@@ -1,12 +1,18 @@
-"""What MMDetection says when it can't build something from a config, as a message about the config."""
+"""What MMDetection says when it can't build or run something from a config, as a message about the config."""
 
 from __future__ import annotations
 
 import contextlib
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
 
+from model_def.compose import Composed
+from model_def.compose.tree import dicts
 from model_def.errors import ConfigError
+from model_def.experiment import Experiment
 
 # What its constructors raise for arguments that don't suit them; anything else is a defect.
 _REFUSALS = (
@@ -22,8 +28,8 @@ _REFUSALS = (
 
 
 @contextlib.contextmanager
-def building(part: str) -> Iterator[None]:
-    """Name the line of MMDetection's code that refused, and what it said.
+def building(part: str, composed: Composed, experiment: Experiment) -> Iterator[None]:
+    """Name the component that refused, its place in the config, the line of its code, and what it said.
 
     Raises:
         ConfigError: in place of what a constructor raises.
@@ -31,10 +37,60 @@ def building(part: str) -> Iterator[None]:
     try:
         yield
     except _REFUSALS as error:
-        line = traceback.extract_tb(error.__traceback__)[-1]
         raise ConfigError(
             what=f"MMDetection can't build the {part} from this config",
-            value=str(error) or line.line,
-            where=f"{line.filename}:{line.lineno}, in {line.name}",
+            value=_said(error),
+            where="; ".join([*_place(error.__traceback__, composed, experiment), _line(error)]),
             next="look up this argument in the config, or take an override back",
         ) from error
+
+
+@contextlib.contextmanager
+def first_step() -> Iterator[None]:
+    """What a model says to its first batch: only there layers show that they don't fit together.
+
+    Raises:
+        ConfigError: in place of what the code of MMDetection or torch raises.
+    """
+    try:
+        yield
+    except (*_REFUSALS, RuntimeError) as error:
+        if Path(__file__).parent in Path(_last(error).filename).parents:  # our own mistake, nobody else's
+            raise
+        raise ConfigError(
+            what="the model can't be trained on its first batch",
+            value=_said(error),
+            where=_line(error),
+            allowed="layers whose sizes fit together, and a batch that fits into the memory",
+            next="look up this part in the config, or take an override back",
+        ) from error
+
+
+def _said(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
+    return text or _last(error).line or type(error).__name__
+
+
+def _line(error: BaseException) -> str:
+    last = _last(error)
+    return f"{last.filename}:{last.lineno}, in {last.name}"
+
+
+def _last(error: BaseException) -> traceback.FrameSummary:
+    return traceback.extract_tb(error.__traceback__)[-1]
+
+
+def _place(trace: TracebackType | None, composed: Composed, experiment: Experiment) -> Iterator[str]:
+    """Where the innermost component that was being built stands in the config, if it can be told."""
+    frames = [frame for frame, _ in traceback.walk_tb(trace) if frame.f_code.co_name == "build_from_cfg"]
+    for frame in reversed(frames):
+        built = frame.f_locals.get("cfg") or {}
+        for path, node in dicts(composed.config.to_dict()):
+            if node.get("type") == built.get("type") is not None and _within(node, built):
+                yield experiment.where("hyperparameters", "override_mmdet_config", *path)
+                return
+
+
+def _within(node: dict[str, Any], built: dict[str, Any]) -> bool:
+    """Whether `built` is `node`, or what a bigger component made of it: it may add arguments."""
+    return all(key in built and built[key] == value for key, value in node.items())

@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.text import Text
 
-from model_def.building import building
-from model_def.errors import UserError
+from model_def.errors import Problem, UserError
 from model_def.experiment import Experiment, load_experiment
 from model_def.report.console import make_console
-from model_def.report.plan import class_names, parameters
+from model_def.report.plan import describe, parameters
 from model_def.report.quiet import quiet
 
 if TYPE_CHECKING:
     from model_def.compose import Composed
+    from model_def.runner import ParkedRunner
 
 _Value = TypeVar("_Value")
+Steps = Iterator[tuple[str, Callable[[], str]]]
 
 
 @dataclasses.dataclass(kw_only=True)
 class DryRun:
-    """The steps in order. Each fills in what the next ones need, and returns what there is to tell about it."""
+    """The steps in order. Each fills in what the next ones need, and returns what there is to tell about it.
+
+    Attributes:
+        file, assignments: what `train` would be given.
+        work_dir: where mmengine may write.
+    """
 
     file: Path
     assignments: Sequence[str]
+    work_dir: Path
     _experiment: Experiment | None = None
     _composed: Composed | None = None
-    _data_opened: bool | None = None  # the evaluators read the annotations as well
+    _runner: ParkedRunner | None = None
+    _parked: ParkedRunner | None = None
+    _bad_data: bool = False
 
-    def steps(self) -> dict[str, Callable[[], str]]:
-        """The name of each step and what it does; it raises UserError for what must be mended."""
-        return {
-            "experiment": self.read,
-            "config": self.assemble,
-            "batch": self.divide,
-            "model": self.build_model,
-            "data": self.open_data,
-            "weights": self.find_weights,
-            "metric": self.find_metric,
-        }
+    def steps(self) -> Steps:
+        """The name of each step and what it does; it raises UserError for what must be mended.
+
+        To be run one by one, as they come: the data's steps are those of the config.
+        """
+        yield "experiment", self.read
+        yield "config", self.assemble
+        yield "batch", self.divide
+        yield "model", self.build_model
+        yield from self._data()
+        yield "training", self.park
+        yield "weights", self.load_weights
+        yield "metric", self.find_metric
 
     @property
     def experiment(self) -> Experiment:
@@ -56,13 +67,13 @@ class DryRun:
         return _needed(self._experiment)
 
     @property
-    def config(self) -> Any:
-        """The config that `assemble` made.
+    def composed(self) -> Composed:
+        """What `assemble` made.
 
         Raises:
             NotTried: it failed.
         """
-        return _needed(self._composed).config
+        return _needed(self._composed)
 
     def read(self) -> str:
         """The YAML file and the assignments."""
@@ -78,46 +89,74 @@ class DryRun:
 
     def divide(self) -> str:
         """The batch size over the slots (`compose` refuses what doesn't divide)."""
-        slots, per_slot = self.experiment.slots_per_trial, self.config.train_dataloader.get("batch_size")
+        slots, per_slot = max(self.experiment.slots_per_trial, 1), self.composed.config.train_dataloader.batch_size
         return f"{self.experiment.hyperparameters.global_batch_size} images = {slots} × {per_slot}"
 
     def build_model(self) -> str:
-        """The model, with random weights."""
-        from mmdet.registry import MODELS
-        from mmdet.utils import register_all_modules
+        """The model and its hooks, with random weights."""
+        from model_def.building import building
+        from model_def.runner import build_runner
+        from model_def.weights import without_downloads
 
-        register_all_modules(init_default_scope=True)
-        with building("model"):
-            model = MODELS.build(self.config.model)
-        return f"{type(model).__name__}, {parameters(model)}"
+        offline = without_downloads(self.composed.config)
+        with building("model", self.composed, self.experiment):
+            self._runner = build_runner(offline, work_dir=self.work_dir, distributed=False)
+        return f"{type(self._runner.model).__name__}, {parameters(self._runner.model)}"
 
-    def open_data(self) -> str:
+    def _data(self) -> Steps:
         """Annotations and images, with all that is checked before a training."""
-        from mmdet.registry import DATASETS
+        from model_def.checks import data_steps
 
-        from model_def.checks import check_data
+        if self._composed is None:
+            yield "data", _not_tried
+            return
+        told: list[Problem] = []
+        for step in data_steps(self.composed.config, self.experiment):
+            yield "data", lambda step=step: self._look(step.name, step.run, told)
 
-        check_data(self.config, self.experiment)
-        self._data_opened = True
-        parts = {name: self.config.get(f"{name}_dataloader") for name in ("train", "val")}
-        built = {name: DATASETS.build(loader.dataset) for name, loader in parts.items() if loader}
-        sizes = ", ".join(f"{name} {len(dataset):,} images" for name, dataset in built.items())
-        return f"{sizes}; {class_names(built['train'])}"
+    def _look(self, name: str, look: Callable[[], str], told: list[Problem]) -> str:
+        try:
+            return f"{name}: {look()}"
+        except UserError as error:
+            self._bad_data = True
+            new = [problem for problem in error.problems if problem not in told]
+            told.extend(new)
+            raise UserError.of(new) if new else NotTried from error
 
-    def find_weights(self) -> str:
-        """Where the weights come from (`compose` has them on this disk by now)."""
-        return str(self.config.get("load_from") or "the model's own initialisation")
+    def park(self) -> str:
+        """The rest that a training sets up: data sets, loop, optimizer, schedule, weight initialisation."""
+        from model_def.building import building
+        from model_def.weights import place
+
+        runner = _needed(None if self._bad_data else self._runner)
+        with building("data, optimizer or schedule", self.composed, self.experiment):
+            runner.park()
+        runner.weights_place = place(self.experiment)
+        self._parked = runner
+        rows = dict(describe(runner, experiment=self.experiment, output=None).rows)
+        return "\n".join([rows["data"], rows["length"], rows["optimizer"]])
+
+    def load_weights(self) -> str:
+        """Where the weights come from, and how well they fit if they are on this disk: nothing is downloaded."""
+        from model_def.weights import is_url, source
+
+        wanted = source(self.experiment) or self.composed.config.get("load_from")
+        if not wanted:
+            return "the model's own initialisation"
+        if is_url(wanted):
+            return f"{wanted} (not downloaded)"
+        runner = _needed(self._parked)
+        runner.load_checkpoint(wanted)
+        return f"{wanted}: {runner.loaded}"
 
     def find_metric(self) -> str:
         """The evaluators, and whether they report the searcher's metric, as far as that is known beforehand."""
-        from mmengine.evaluator import Evaluator
-
         from model_def.metric import check_metric
 
-        _needed(self._data_opened)
-        if not self.config.get("val_evaluator"):
+        loop = _needed(self._parked).val_loop
+        if loop is None:
             return "no validation"
-        known = check_metric(Evaluator(self.config.val_evaluator), self.experiment)
+        known = check_metric(loop.evaluator, self.experiment)
         return self.experiment.searcher.metric + ("" if known else " (the first validation will tell)")
 
 
@@ -128,21 +167,20 @@ class NotTried(Exception):
 def dry_run(file: Path, assignments: Sequence[str], console: Console | None = None) -> int:
     """Try each step and print how it went; the exit code is 0 or 2."""
     console = console or make_console()
-    steps = DryRun(file=file, assignments=assignments).steps()
-    with quiet(console):
-        results = [_attempt(name, step, console) for name, step in steps.items()]
+    with quiet(console), tempfile.TemporaryDirectory() as work_dir:
+        steps = DryRun(file=file, assignments=assignments, work_dir=Path(work_dir)).steps()
+        results = [_attempt(name, step, console) for name, step in steps]
     return 0 if all(results) else 2
 
 
 def _attempt(name: str, step: Callable[[], str], console: Console) -> bool:
-    with contextlib.suppress(NotTried):
-        try:
-            _print(console, "✓", name, step(), style="green")
-        except UserError as error:
-            _print(console, "✗", name, str(error), style="red")
-            return False
+    try:
+        _print(console, "✓", name, step(), style="green")
         return True
-    _print(console, "–", name, "not tried", style="dim")
+    except NotTried:
+        _print(console, "–", name, "not tried", style="dim")
+    except UserError as error:
+        _print(console, "✗", name, str(error), style="red")
     return False
 
 
@@ -151,6 +189,10 @@ def _print(console: Console, mark: str, name: str, text: str, *, style: str) -> 
     console.print(Text.assemble((mark, style), f" {name:<12}{first}"))
     for line in more:
         console.print(Text(f"{'':14}{line}"))
+
+
+def _not_tried() -> str:
+    raise NotTried
 
 
 def _needed(value: _Value | None) -> _Value:

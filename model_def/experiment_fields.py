@@ -99,6 +99,7 @@ ENVIRONMENT = section(
     **same(STRINGS, "add_capabilities", "drop_capabilities"),
 )
 
+CLASSES = Kind(types=(list,), items=STRING, least=1, allowed="a list of names; without it, all that the file has")
 SPLIT = section(ann_file=needed(STRING, "an annotation file, relative to `root`"), img_prefix=STRING, seg_prefix=STRING)
 
 HYPERPARAMETERS: dict[str, Kind] = {
@@ -108,7 +109,7 @@ HYPERPARAMETERS: dict[str, Kind] = {
     "global_batch_size": needed(POSITIVE, "an integer of 1 or more that the number of slots divides"),
     "use_pretrained": Kind(types=(bool, str), allowed="true, false, a path or an http(s)://, s3:// or gs:// URL"),
     "file_client_args": section(backend=one_of("disk", required=True)),
-    "dataset": section(type=STRING, root=STRING, classes=STRINGS, train=needed(SPLIT), val=needed(SPLIT), test=SPLIT),
+    "dataset": section(type=STRING, root=STRING, classes=CLASSES, train=needed(SPLIT), val=needed(SPLIT), test=SPLIT),
 }
 
 FIELDS: dict[str, Kind] = {

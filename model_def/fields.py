@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model_def.errors import Problem
+from model_def.errors import ABSENT, Problem
 from model_def.yaml_source import Source
 
 
@@ -18,7 +18,7 @@ class Kind:
     Attributes:
         allowed: the words for an error message.
         types: accepted Python types; empty accepts anything. `int` is no `bool`.
-        least: the smallest number that is accepted.
+        least: the smallest number that is accepted, or the fewest items.
         choices: the only accepted values, if there are such.
         fields: the known keys of a mapping; `None` accepts any.
         items: the kind of each item of a list.
@@ -41,7 +41,8 @@ class Kind:
             return False
         if self.choices and value not in self.choices:
             return False
-        return self.least is None or not isinstance(value, int | float) or value >= self.least
+        size = len(value) if isinstance(value, list) else value
+        return self.least is None or not isinstance(size, int | float) or size >= self.least
 
 
 def problems(value: Any, kind: Kind, source: Source, place: tuple[str | int, ...] = ()) -> Iterator[Problem]:
@@ -71,13 +72,10 @@ def did_you_mean(names: list[str]) -> str:
 
 
 def _wrong(value: Any, kind: Kind, source: Source, place: tuple[str | int, ...]) -> Problem:
-    name = ".".join(map(str, place))
-    found = (
-        "is missing" if value is None else f"can't be {_sort(value)}" if _sort_differs(value, kind) else "is not valid"
-    )
+    found = "is missing" if value is None else "can't be " + _sort(value) if _sort_differs(value, kind) else "is not valid"
     return Problem(
-        what=f"`{name}` {found}",
-        value=value,
+        what=f"`{'.'.join(map(str, place))}` {found}",
+        value=ABSENT if value is None else value,
         where=source.where(*place),
         allowed=kind.allowed,
         next=f"write `{place[-1]}: …` as {kind.allowed}",

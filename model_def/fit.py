@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mmengine.hooks import Hook
 
-from model_def import controller
+from model_def import controller, weights
 from model_def.building import building
 from model_def.compose import Composed
 from model_def.experiment import Experiment
@@ -30,11 +30,12 @@ def fit(experiment: Experiment, composed: Composed, platform: Platform, *, hooks
         TrainingError: training itself failed.
     """
     context = platform.context
-    with building("model"):
+    with building("model", composed, experiment):
         runner = build_runner(composed.config, work_dir=platform.work_dir, distributed=context.distributed.size > 1)
+    runner.weights_place = weights.place(experiment)
     for hook in hooks:
         runner.register_hook(hook)
-    with building("data, optimizer or schedule"):
+    with building("data, optimizer or schedule", composed, experiment):
         trial = MMDetTrial(context, runner)
     if runner.val_loop is not None:
         check_metric(runner.val_loop.evaluator, experiment)

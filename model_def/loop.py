@@ -18,6 +18,8 @@ class Pump(abc.ABC):
     at the place in the loop where the state that it restores was taken.
     """
 
+    by_epoch: bool  # whether the loop's length is counted in epochs
+
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.loop = runner.train_loop
@@ -63,6 +65,8 @@ class Pump(abc.ABC):
 class EpochPump(Pump):
     """Drives `EpochBasedTrainLoop`."""
 
+    by_epoch = True
+
     def __iter__(self) -> Iterator[Any]:
         while not self.finished:
             if not self._trained_in_epoch:
@@ -100,6 +104,8 @@ class EpochPump(Pump):
 
 class IterPump(Pump):
     """Drives `IterBasedTrainLoop`."""
+
+    by_epoch = False
 
     def __iter__(self) -> Iterator[Any]:
         self.runner.call_hook("before_train_epoch")

@@ -7,6 +7,7 @@ from mmengine.evaluator import Evaluator
 from model_def.errors import ExperimentError
 from model_def.evaluate.validation import reported
 from model_def.experiment import Experiment
+from model_def.fields import did_you_mean, nearest
 
 
 def check_metric(evaluator: Evaluator, experiment: Experiment) -> bool:
@@ -25,5 +26,6 @@ def check_metric(evaluator: Evaluator, experiment: Experiment) -> bool:
             value=wanted,
             where=experiment.where("searcher", "metric"),
             allowed=", ".join(known),
+            next=did_you_mean(nearest(wanted, list(known))) or f"searcher.metric={next(iter(known))}",
         )
     return wanted in known

@@ -67,6 +67,7 @@ def load_detector(config: Path, weights: Path) -> nn.Module:
         WeightsError: the file is no checkpoint, or one that holds more than plain tensors.
     """
     try:
+        torch.load(weights, map_location="cpu", weights_only=True)  # some releases of mmengine don't insist on it
         # With `cfg_options` mmdet leaves `model.backbone` alone, which semi-supervised models don't have.
         device = "cuda:0" if torch.cuda.is_available() else "cpu"
         model: nn.Module = init_detector(str(config), str(weights), palette="random", device=device, cfg_options={})

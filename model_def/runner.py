@@ -36,6 +36,7 @@ class ParkedRunner(Runner):
 
     _resume_iter = 0
     loaded: LoadReport | None = None  # how well the weights of `load_from` fitted
+    weights_place = "load_from"  # where the user chose them, for messages
 
     def park(self, *, resume_iter: int = 0) -> None:
         """Run mmengine's own set-up in mmengine's own order, up to the moment where the train loop starts.
@@ -48,7 +49,7 @@ class ParkedRunner(Runner):
         """
         self._resume_iter = resume_iter
         register_without_torchvision()
-        with contextlib.suppress(_Parked), download_errors(self.cfg.model):
+        with contextlib.suppress(_Parked), download_errors(self.cfg.to_dict()):
             self.train()
 
     def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
@@ -84,11 +85,13 @@ class ParkedRunner(Runner):
         Raises:
             WeightsError: it is no checkpoint, or one of another model.
         """
-        clean = clean_file(pathlib.Path(filename)) if pathlib.Path(filename).is_file() else filename
-        if clean is not filename:
-            self.loaded = load_report(unwrapped(self.model), torch.load(clean, weights_only=True)["state_dict"])
-            check_loadable(self.loaded, source=filename, where="load_from")
-        checkpoint: dict[str, Any] = super().load_checkpoint(str(clean), *args, **kwargs)
+        if pathlib.Path(filename).is_file():
+            filename = str(clean_file(pathlib.Path(filename)))
+            content = torch.load(filename, weights_only=True)
+            self.loaded = load_report(unwrapped(self.model), content["state_dict"])
+            check_loadable(self.loaded, source=content["meta"]["source"], where=self.weights_place)
+        with download_errors(self.cfg.to_dict()):
+            checkpoint: dict[str, Any] = super().load_checkpoint(filename, *args, **kwargs)
         return checkpoint
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:

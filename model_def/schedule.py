@@ -54,12 +54,15 @@ def validations(experiment: Experiment, pump: Pump) -> Due:
 def checkpoints(experiment: Experiment, pump: Pump, hook: Mapping[str, Any] | None) -> Due:
     """When mmengine's CheckpointHook would save, or the YAML says so."""
     every = _period(experiment.min_checkpoint_period, experiment, pump)
-    own = _hook_period(hook, len(pump)) if hook and is_translated(hook) else _never
+    own = _hook_period(hook, pump) if hook and is_translated(hook) else _never
     return lambda batches: own(batches) or every(batches)
 
 
-def _hook_period(hook: Mapping[str, Any], epoch_length: int) -> Due:
-    unit = epoch_length if hook.get("by_epoch", True) else 1
+def _hook_period(hook: Mapping[str, Any], pump: Pump) -> Due:
+    by_epoch = hook.get("by_epoch", True)
+    if by_epoch and not pump.by_epoch:
+        return _never  # the hook would see the end of training only, and that is saved in any case
+    unit = len(pump) if by_epoch else 1
     interval, begin = hook.get("interval", -1) * unit, hook.get("save_begin", 0) * unit
     if interval <= 0:
         return _never

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import time
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from determined import pytorch
 
+from model_def.building import first_step
 from model_def.errors import WeightsError
 from model_def.evaluate.validation import ValidationReducer
 from model_def.finite import FiniteLossHook
@@ -50,6 +52,7 @@ class MMDetTrial(pytorch.PyTorchTrial):
         context.experimental.disable_dataset_reproducibility_checks()
         context.experimental.disable_auto_to_device()
         self.runner = runner
+        self._stepped = False
         runner.register_hook(FiniteLossHook())
         runner.park(resume_iter=context._steps_completed)
         self.pump = pump(runner)
@@ -75,7 +78,9 @@ class MMDetTrial(pytorch.PyTorchTrial):
             The seconds of this step: something must be returned, Determined can't average nothing over processes.
         """
         start = time.perf_counter()
-        self.pump.step(batch)
+        with contextlib.nullcontext() if self._stepped else first_step():
+            self.pump.step(batch)
+        self._stepped = True
         self._pass_on_early_stop()
         return {"step_time": time.perf_counter() - start}
 

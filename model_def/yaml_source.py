@@ -92,7 +92,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Source]:
     for place, mark, mistake in _walk(node, (), ()):
         if mistake:
             where = f"{path}:{mark.line + 1}:{mark.column + 1} ({'.'.join(place)})"
-            problems.append(Problem(what=mistake, value=place[-1], where=where, next="remove one, or rename it"))
+            problems.append(Problem(what=mistake, value=place[-1], where=where, allowed="each key once", next="remove one, or rename it"))
         lines.setdefault(place, (mark.line + 1, mark.column + 1))
     if problems:
         raise ExperimentError.of(problems)
@@ -141,7 +141,7 @@ def _node(text: str, path: Path) -> yaml.MappingNode:
     try:
         node = yaml.compose(text, Loader=Loader)
     except yaml.YAMLError as error:
-        raise _syntax_error(error, path) from error
+        raise _syntax_error(error, path, text) from error
     if not isinstance(node, yaml.MappingNode):
         found = "nothing" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         raise ExperimentError(
@@ -159,7 +159,7 @@ def _construct(node: yaml.MappingNode, path: Path) -> dict[str, Any]:
     try:
         value = loader.construct_document(node)
     except yaml.YAMLError as error:
-        raise _syntax_error(error, path) from error
+        raise _syntax_error(error, path, "") from error
     except ValueError as error:  # a tag such as `!!int x`
         what = f"a value doesn't fit its tag ({error})"
         raise ExperimentError(what=what, value=path.name, where=str(path), next="remove the `!!` tag") from error
@@ -168,8 +168,11 @@ def _construct(node: yaml.MappingNode, path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], value)  # the node is a mapping
 
 
-def _syntax_error(error: yaml.YAMLError, path: Path) -> ExperimentError:
+def _syntax_error(error: yaml.YAMLError, path: Path, text: str) -> ExperimentError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if isinstance(error, yaml.reader.ReaderError):  # a character that YAML doesn't allow: it has no mark
+        before = text[: error.position].split("\n")
+        mark = yaml.Mark(path.name, error.position, len(before) - 1, len(before[-1]), text + "\0", error.position)
     where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
     line = mark.get_snippet(indent=0).splitlines()[0] if mark and mark.buffer else path.name
     return ExperimentError(

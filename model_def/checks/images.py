@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from PIL import Image as Picture
 from PIL import UnidentifiedImageError
 
-from model_def.annotations import read_coco
+from model_def.annotations import look_for, read_coco
 from model_def.checks.labels import is_coco, remaining
 from model_def.checks.place import place_of
 from model_def.compose.datasets import annotation_file, image_folder, is_local, local
@@ -36,8 +36,7 @@ def check_images(dataset: dict[str, Any], place: str, experiment: Experiment) ->
     folder = local(name, experiment.directory)
     if not folder.is_dir():
         what = "the image folder is missing" if not folder.exists() else "the image folder is a file"
-        near = next((parent for parent in folder.parents if parent.is_dir()), Path())
-        raise DataError(what=what, value=str(folder), where=where, allowed="a folder", next=f"ls {near}")
+        raise DataError(what=what, value=str(folder), where=where, allowed="a folder", next=look_for(folder))
     annotated = annotation_file(dataset)
     if not is_coco(dataset) or not is_local(annotated):
         return f"{folder} is there"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from model_def.annotations import Annotations, Image, read_coco
+from model_def.annotations import Annotations, Image, look_for, read_coco
 from model_def.checks.place import place_of
 from model_def.compose.components import classes_of
 from model_def.compose.datasets import annotation_file, is_local, local
 from model_def.errors import DataError
 from model_def.experiment import Experiment
+
+ENTRY = 'annotations such as {"id": 1, "image_id": 1, "category_id": 1, "bbox": [x, y, width, height], "area": 99}'
 
 
 def check_labels(dataset: dict[str, Any], place: str, experiment: Experiment) -> str:
@@ -25,9 +27,12 @@ def check_labels(dataset: dict[str, Any], place: str, experiment: Experiment) ->
     path = local(name, experiment.directory)
     if not is_coco(dataset):
         if not path.exists():
-            raise DataError(what="the annotations are missing", value=str(path), where=where, next=f"ls {path.parent}")
+            raise DataError(what="the annotations are missing", value=str(path), where=where, next=look_for(path))
         return f"{path.name} is there"
     annotations = read_coco(path, where)
+    if annotations.mistake:
+        what = f"the annotation file isn't COCO: {annotations.mistake}"
+        raise DataError(what=what, value=str(path), where=where, allowed=ENTRY, next="write the file again")
     _check_classes(annotations, class_names(dataset), path.name, where)
     left = remaining(annotations, dataset)
     _check_remaining(annotations, left, dataset, where)

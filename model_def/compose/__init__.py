@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from model_def.compose import derive
+from model_def.compose import derive, require
 from model_def.compose.dataset import apply_dataset
 from model_def.compose.find import find_config
 from model_def.compose.load import import_modules, load_config
@@ -44,18 +44,19 @@ def compose(experiment: Experiment, *, slots: int) -> Composed:
         DataError: class names have to be read from an annotation file that can't be read.
     """
     config = layers(experiment)
-    derive.require_training(config, experiment)
+    require.trainable(config, experiment)
     config = apply_dataset(config, experiment)
     config = derive.batch_size(config, experiment, slots)
     config, length_notes = derive.length(config, experiment)
     config = derive.seed(config, experiment)
     before = config
     config, override_notes = _overridden(config, experiment)
-    derive.require_derived(before, config, experiment)
+    require.derived(before, config, experiment)
     config = derive.test_as_val(before, config)
     config = derive.complete(config, experiment)
-    derive.require_training(config, experiment)
-    derive.require_device(config, experiment)
+    require.trainable(config, experiment)
+    require.whole(config, experiment)
+    require.device(config, experiment)
     notes = (
         *experiment.notes,
         *length_notes,

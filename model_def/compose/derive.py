@@ -5,35 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
-
 from model_def.compose.tree import get
 from model_def.errors import ConfigError
 from model_def.experiment import Experiment, Length
 
-REQUIRED = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
-DECIDED = {
-    "train_dataloader.batch_size": "hyperparameters.global_batch_size",
-    "randomness.seed": "reproducibility.experiment_seed",
-}
 UNIT_KEYS = {"epochs": "max_epochs", "batches": "max_iters"}
-
-
-def require_training(config: dict[str, Any], experiment: Experiment) -> None:
-    """Refuse a config that can't train: some of the zoo's only test.
-
-    Raises:
-        ConfigError: `model`, `train_dataloader`, `train_cfg` or `optim_wrapper` is missing.
-    """
-    missing = [key for key in REQUIRED if not config.get(key)]
-    if missing:
-        raise ConfigError(
-            what=f"this config doesn't train: it has no {', '.join(missing)}",
-            value=experiment.hyperparameters.config_file,
-            where=experiment.where("hyperparameters", "config_file"),
-            allowed=f"a config with {', '.join(REQUIRED)}",
-            next="python -m model_def ls",
-        )
 
 
 def batch_size(config: dict[str, Any], experiment: Experiment, slots: int) -> dict[str, Any]:
@@ -50,7 +26,8 @@ def batch_size(config: dict[str, Any], experiment: Experiment, slots: int) -> di
             value=size,
             where=experiment.where("hyperparameters", "global_batch_size"),
             allowed=f"a multiple of {slots}: {' or '.join(map(str, near))}",
-            next=f"write `global_batch_size: {near[-1]}`, or change `resources.slots_per_trial`",
+            next=f"write `global_batch_size: {near[-1]}`, or take another number of slots (`resources.slots_per_trial` on "
+            "a cluster and for `check`, `--nproc-per-node` for torchrun)",
         )
     loader = {**config["train_dataloader"], "batch_size": size // slots}
     for sampler in ("sampler", "batch_sampler"):
@@ -81,23 +58,6 @@ def seed(config: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
     return {**config, "randomness": {**(config.get("randomness") or {}), "seed": experiment.seed}}
 
 
-def require_derived(before: dict[str, Any], after: dict[str, Any], experiment: Experiment) -> None:
-    """Refuse overrides of values that the experiment itself decides.
-
-    Raises:
-        ConfigError: the batch size or the seed was overridden.
-    """
-    for path, field in DECIDED.items():
-        if get(before, path) != get(after, path):
-            raise ConfigError(
-                what=f"`{path}` follows from `{field}`: it can't be overridden",
-                value=get(after, path),
-                where=experiment.where("hyperparameters", "override_mmdet_config", *path.split(".")),
-                allowed=f"`{field}`, in the experiment YAML or on the command line",
-                next=f"remove the override and write `{field}`",
-            )
-
-
 def test_as_val(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """`after` with the test set as the validation set, where it was so `before` the overrides and they left it alone.
 
@@ -106,7 +66,7 @@ def test_as_val(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
     """
     result = dict(after)
     for val, test in (("val_dataloader", "test_dataloader"), ("val_evaluator", "test_evaluator")):
-        if before.get(test) == before.get(val) and after.get(test) == before.get(test):
+        if after.get(val) and before.get(test) == before.get(val) and after.get(test) == before.get(test):
             result[test] = copy.deepcopy(after.get(val))
     return result
 
@@ -118,27 +78,9 @@ def complete(config: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
     result["work_dir"] = config.get("work_dir") or f"work_dirs/{experiment.name}"
     if config.get("val_dataloader") and not config.get("test_dataloader"):
         result["test_dataloader"] = copy.deepcopy(config["val_dataloader"])
-        result["test_evaluator"] = copy.deepcopy(config["val_evaluator"])
+        result["test_evaluator"] = copy.deepcopy(config.get("val_evaluator"))
         result["test_cfg"] = config.get("test_cfg") or {"type": "TestLoop"}
     return result
-
-
-def require_device(config: dict[str, Any], experiment: Experiment) -> None:
-    """Refuse mixed precision where mmengine would only assert.
-
-    Raises:
-        ConfigError: `AmpOptimWrapper` on a machine without an accelerator.
-    """
-    wrapper = get(config, "optim_wrapper.type")
-    accelerated = is_cuda_available() or is_npu_available() or is_mlu_available() or is_musa_available()
-    if wrapper == "AmpOptimWrapper" and not accelerated:
-        raise ConfigError(
-            what="mixed precision needs a GPU, and this machine has none",
-            value=wrapper,
-            where=experiment.where("hyperparameters", "override_mmdet_config", "optim_wrapper", "type"),
-            allowed="OptimWrapper on a CPU",
-            next="optim_wrapper.type=OptimWrapper",
-        )
 
 
 def milestones_note(config: dict[str, Any], epochs_before: Any) -> tuple[str, ...]:

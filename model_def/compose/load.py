@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from mmengine.config import Config
@@ -32,7 +32,7 @@ def load_config(path: Path, *, context: Path, where: str) -> dict[str, Any]:
             config = Config.fromfile(str(path)).to_dict()
     except Exception as error:  # a config is a program: it may raise anything
         raise _error(error, path, where) from error
-    return {key: value for key, value in config.items() if not callable(value)}
+    return {key: value for key, value in config.items() if not (callable(value) or isinstance(value, ModuleType))}
 
 
 def import_modules(custom_imports: dict[str, Any], *, context: Path, where: str) -> None:

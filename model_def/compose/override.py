@@ -25,8 +25,9 @@ class Override:
 
     @property
     def rank(self) -> int:
-        """Whole sections are set first, then types, so that the order of the keys in the YAML doesn't matter."""
-        whole = isinstance(self.value, dict) or (isinstance(self.value, list) and any(map(_is_dict, self.value)))
+        """Whole sections (and their absence) are set first, then types: the order of keys in a YAML doesn't matter."""
+        listed = isinstance(self.value, list) and any(map(_is_dict, self.value))
+        whole = self.value is None or isinstance(self.value, dict) or listed
         return 0 if whole else 1 if self.parts[-1] == "type" else 2
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,13 @@ def summarize(outcome: Outcome, *, seconds: float, train_command: str, picture: 
         console.print(Text(f"  {command}"))
 
 
+def activation() -> list[str]:
+    """The command without which `python` would be another one: make runs the environment's without activating it."""
+    if sys.prefix in (sys.base_prefix, os.environ.get("VIRTUAL_ENV")):
+        return []
+    return [f"source {os.path.relpath(sys.prefix)}/bin/activate"]
+
+
 def _headline(outcome: Outcome, seconds: float) -> str:
     if outcome.best is None:
         return f"done in {clock(seconds)}; no validation measured the searcher's metric, so there is no best checkpoint"
@@ -66,6 +75,7 @@ def _files(output: Path, picture: Path | None) -> list[tuple[str, str]]:
 
 def _next_commands(output: Path, train_command: str) -> list[str]:
     return [
+        *activation(),
         f"python -m model_def predict {output} IMAGE…",
         f"{train_command} --resume {output}",
         f"tensorboard --logdir {output / 'tensorboard'}",

@@ -17,7 +17,7 @@ from model_def.errors import WeightsError
 from model_def.experiment import Experiment
 from model_def.weights.download import cache_dir, fetch, is_url, sha256
 from model_def.weights.fit import LoadReport, check_loadable, load_report
-from model_def.weights.initial import download_errors, without_covered_downloads
+from model_def.weights.initial import download_errors, without_covered_downloads, without_downloads
 from model_def.weights.unpickle import read_state_dict
 from model_def.weights.zoo import zoo_weights
 
@@ -26,15 +26,19 @@ __all__ = [
     "check_loadable",
     "clean_file",
     "download_errors",
+    "is_url",
     "load_report",
+    "place",
     "pretrained",
     "read_state_dict",
     "source",
     "with_pretrained",
     "without_covered_downloads",
+    "without_downloads",
 ]
 
 PLACE = ("hyperparameters", "use_pretrained")
+_CLEAN = ".clean.pth"
 
 
 def source(experiment: Experiment) -> str | None:
@@ -59,6 +63,13 @@ def source(experiment: Experiment) -> str | None:
         allowed = "true, a path, or an http(s)://, s3:// or gs:// URL"
         raise WeightsError(what=what, value=wanted, where=where, allowed=allowed, next=f"ls -l {path.parent}")
     return str(path)
+
+
+def place(experiment: Experiment) -> str:
+    """Where the weights to start from were chosen, for messages: `use_pretrained`, or the config's `load_from`."""
+    if experiment.hyperparameters.use_pretrained:
+        return experiment.where(*PLACE)
+    return experiment.where("hyperparameters", "override_mmdet_config", "load_from")
 
 
 def pretrained(experiment: Experiment) -> Path | None:
@@ -100,12 +111,14 @@ def clean_file(path: Path) -> Path:
     Raises:
         WeightsError: `path` isn't a checkpoint, or the cache can't be written.
     """
+    if path.parent == cache_dir() and path.name.endswith(_CLEAN):
+        return path
     try:
         digest = sha256(path)
     except OSError as error:
         what, next_step = f"the weights can't be read ({error.strerror})", f"ls -l {path}"
         raise WeightsError(what=what, value=path.name, where=str(path), next=next_step) from error
-    kept = cache_dir() / f"{path.stem.removesuffix(f'-{digest[:8]}')}-{digest[:16]}.clean.pth"
+    kept = cache_dir() / f"{path.stem.removesuffix(f'-{digest[:8]}')}-{digest[:16]}{_CLEAN}"
     if not kept.is_file():
         _keep({"meta": {"source": path.name, "sha256": digest}, "state_dict": read_state_dict(path)}, kept)
     return kept

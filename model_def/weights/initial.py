@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import pickle
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
 from typing import Any
 
-from model_def.compose.tree import dicts, dotted
+from mmengine.config import Config
+
+from model_def.compose.tree import dicts, dotted, walk
 from model_def.errors import WeightsError
+
+_FAILURES = (OSError, EOFError, RuntimeError, pickle.UnpicklingError)
 
 
 def without_covered_downloads(model: dict[str, Any], names: Iterable[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -29,36 +35,47 @@ def without_covered_downloads(model: dict[str, Any], names: Iterable[str]) -> tu
     return result, tuple(notes)
 
 
+def without_downloads(config: Config) -> Config:
+    """A copy of `config` whose model needs nothing from the network, and that loads no weights."""
+    tree = copy.deepcopy(config.to_dict())
+    for _, node in dicts(tree["model"]):
+        init = node.get("init_cfg")
+        if isinstance(init, dict) and init.get("type") == "Pretrained" and "://" in str(init.get("checkpoint")):
+            node["init_cfg"] = None
+    return Config({**tree, "load_from": None})
+
+
 @contextlib.contextmanager
-def download_errors(model: dict[str, Any]) -> Iterator[None]:
-    """Turns a failed download of mmengine's own checkpoint loader inside the block into a WeightsError.
+def download_errors(config: Mapping[str, Any]) -> Iterator[None]:
+    """Turns a failure of mmengine's own checkpoint loader inside the block into a WeightsError.
+
+    Args:
+        config: in which the place is looked up that named the checkpoint.
 
     Raises:
         WeightsError: with the override that does without the download.
     """
     try:
         yield
-    except OSError as error:  # URLError, timeouts and missing files are OSErrors
-        if not _from_checkpoint_loader(error):
+    except _FAILURES as error:  # URLError, timeouts and missing files are OSErrors
+        wanted = _checkpoint(error.__traceback__)
+        if wanted is None:
             raise
-        found = {
-            dotted(("model", *path, "init_cfg")): node["init_cfg"] for path, node in dicts(model) if _downloads(node)
-        }
-        name, init = next(iter(found.items()), ("load_from", {"checkpoint": "load_from"}))
+        name = next((dotted(path) for path, value in walk(config) if value == wanted), "load_from")
+        section = name.removesuffix(".checkpoint")
         raise WeightsError(
-            what=f"the initial weights can't be loaded ({error})",
-            value=init.get("checkpoint"),
+            what=f"the initial weights can't be loaded ({str(error).partition(chr(10))[0]})",
+            value=wanted,
             where=name,
             allowed="weights that this machine can reach",
-            next=f"{name}=None to start from random weights, or {name}.checkpoint=path/to/weights.pth",
+            next=f"{section}=None to start from random weights, or {name}=path/to/weights.pth",
         ) from error
 
 
-def _downloads(node: dict[str, Any]) -> bool:
-    init = node.get("init_cfg")
-    return isinstance(init, dict) and init.get("type") == "Pretrained"
-
-
-def _from_checkpoint_loader(error: OSError) -> bool:
-    frames = traceback.extract_tb(error.__traceback__)
-    return any(frame.filename.replace("\\", "/").endswith("mmengine/runner/checkpoint.py") for frame in frames)
+def _checkpoint(trace: TracebackType | None) -> str | None:
+    """The name that mmengine's checkpoint loader was given, if the error comes from there."""
+    for frame, _ in traceback.walk_tb(trace):
+        file = frame.f_code.co_filename.replace("\\", "/")
+        if file.endswith("mmengine/runner/checkpoint.py") and "filename" in frame.f_locals:
+            return str(frame.f_locals["filename"])
+    return None

@@ -1,7 +1,7 @@
-"""What `Runner.train()` computes, we compute, bit for bit: the first promise, on four kinds of detectors.
+"""What `Runner.train()` computes, we compute, bit for bit: the first promise, for four detectors and both loops.
 
-Each is trained for 18 iterations over three epochs, by our command and, from the config.py that it wrote, by stock
-mmengine in another process.
+Each is trained for 18 iterations, over three epochs where the loop has any, by our command and, from the config.py that
+it wrote, by stock mmengine in another process.
 """
 
 from __future__ import annotations
@@ -31,16 +31,30 @@ SCHEDULE = [
     {"type": "MultiStepLR", "begin": 0, "end": 3, "by_epoch": True, "milestones": [2], "gamma": 0.1},
 ]
 
-MODELS: dict[str, dict[str, Any]] = {
-    "retinanet/retinanet_r18_fpn_1x_coco.py": {
-        "model.backbone": SMALL_RESNET,
-        "model.neck": SMALL_FPN,
-        "model.bbox_head": {"in_channels": 16, "feat_channels": 16, "stacked_convs": 1},
-        "model.test_cfg.score_thr": 0.0,
-        "optim_wrapper.clip_grad": {"max_norm": 10},
-        "train_cfg": {"max_epochs": 3},
-        "param_scheduler": SCHEDULE,
+EPOCHS = {"train_cfg": {"max_epochs": 3}, "param_scheduler": SCHEDULE}
+ITERATIONS = {
+    "train_cfg": {
+        "_delete_": True,
+        "type": "IterBasedTrainLoop",
+        "max_iters": 18,
+        "val_interval": 7,
+        "dynamic_intervals": [[14, 3]],
     },
+    "train_dataloader.sampler": {"_delete_": True, "type": "InfiniteSampler", "shuffle": True},
+    "param_scheduler": [{"type": "LinearLR", "start_factor": 0.1, "by_epoch": False, "begin": 0, "end": 15}],
+}
+
+RETINANET = {
+    "model.backbone": SMALL_RESNET,
+    "model.neck": SMALL_FPN,
+    "model.bbox_head": {"in_channels": 16, "feat_channels": 16, "stacked_convs": 1},
+    "model.test_cfg.score_thr": 0.0,
+    "optim_wrapper.clip_grad": {"max_norm": 10},
+}
+
+MODELS: dict[str, dict[str, Any]] = {
+    "retinanet/retinanet_r18_fpn_1x_coco.py": RETINANET | EPOCHS,
+    "retinanet/retinanet_r18_fpn_1x_coco.py by iterations": RETINANET | ITERATIONS,
     "faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py": {
         "model.backbone": SMALL_RESNET,
         "model.neck": SMALL_FPN,
@@ -48,8 +62,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "model.roi_head": {"bbox_roi_extractor.out_channels": 16, "bbox_head.in_channels": 16},
         "model.roi_head.bbox_head.fc_out_channels": 32,
         "model.test_cfg.rcnn.score_thr": 0.0,
-        "train_cfg": {"max_epochs": 3},
-        "param_scheduler": SCHEDULE,
+        **EPOCHS,
     },
     "yolox/yolox_tiny_8xb8-300e_coco.py": {
         **FAST_NORM,
@@ -80,11 +93,11 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("config_file", MODELS)
-def test_equal_to_stock(config_file: str, shapes_context: pathlib.Path, write_yaml, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_equal_to_stock(name: str, shapes_context: pathlib.Path, write_yaml, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(shapes_context)
     output = tmp_path / "output"
-    model_def("train", str(small_experiment(config_file, write_yaml)), "--output", str(output), cwd=shapes_context)
+    model_def("train", str(small_experiment(name, write_yaml)), "--output", str(output), cwd=shapes_context)
     ours = metrics(output / "metrics.jsonl")
     theirs = stock(output / "config.py", tmp_path / "stock", cwd=shapes_context)
     assert [line["group"] for line in ours].count("training") == 18
@@ -97,20 +110,20 @@ def test_equal_to_stock(config_file: str, shapes_context: pathlib.Path, write_ya
     )
 
 
-def small_experiment(config_file: str, write_yaml) -> pathlib.Path:
-    """An experiment YAML of the model in small: 18 iterations, reported one by one."""
+def small_experiment(name: str, write_yaml) -> pathlib.Path:
+    """An experiment YAML of one of the MODELS in small: 18 iterations, reported one by one."""
     experiment = {
         "name": "parity",
         "entrypoint": "python3 -m model_def.train",
         "hyperparameters": {
-            "config_file": config_file,
+            "config_file": name.split()[0],
             "global_batch_size": 4,
             "dataset": {
                 "root": "data/shapes",
                 "train": {"ann_file": "train.json", "img_prefix": "train/"},
                 "val": {"ann_file": "val.json", "img_prefix": "val/"},
             },
-            "override_mmdet_config": copy.deepcopy(MODELS[config_file]),
+            "override_mmdet_config": copy.deepcopy(MODELS[name]),
         },
         "searcher": {"name": "single", "metric": "bbox_mAP", "smaller_is_better": False},
         "scheduling_unit": 1,

@@ -12,6 +12,7 @@ import time
 
 import pytest
 import torch
+import yaml
 
 from tests.integration.test_parity import small_experiment
 from tests.support.commands import ENVIRONMENT, metrics, model_def, torchrun
@@ -32,8 +33,6 @@ def experiment(context, tmp_path_factory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("experiment") / "small.yaml"
 
     def write(content):
-        import yaml
-
         path.write_text(yaml.safe_dump(content, sort_keys=False))
         return path
 
@@ -117,6 +116,27 @@ def wait_for_batch(path: pathlib.Path, batch: int, process: subprocess.Popen[str
             return
         time.sleep(0.01)
     pytest.fail("the run ended before it could be stopped")
+
+
+def test_averaged_weights_and_a_switched_pipeline_go_on(context, tmp_path):
+    """YOLOX in the epoch in which mosaic has ended: EMA, the L1 loss and the new pipeline are still there."""
+
+    def write(content):
+        path = tmp_path / "yolox.yaml"
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        return path
+
+    experiment = small_experiment("yolox/yolox_tiny_8xb8-300e_coco.py", write)
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    model_def("train", str(experiment), "--output", str(whole), cwd=context)
+    command = [sys.executable, "-m", "model_def", "train", str(experiment), "--output", str(stopped)]
+    process = subprocess.Popen(command, cwd=context, env=ENVIRONMENT, stderr=subprocess.DEVNULL, text=True)
+    wait_for_batch(stopped / "metrics.jsonl", 13, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=120) == 143
+    model_def("train", str(experiment), "--resume", str(stopped), cwd=context)
+    assert metrics(stopped / "metrics.jsonl") == metrics(whole / "metrics.jsonl")
+    assert same(weights(stopped), weights(whole))
 
 
 def test_two_processes(experiment, context, tmp_path):

@@ -13,6 +13,7 @@ from model_def.schedule import checkpoint_notes, checkpoints, is_translated, rep
 class FakePump:
     """Only what a schedule asks a pump for; its own tests run a real one."""
 
+    by_epoch = True
     validates_now = False
     finished = False
 
@@ -55,6 +56,12 @@ def test_reports_at_once_when_asked_to_stop():
 )
 def test_saves_when_the_checkpoint_hook_would(hook, expected):
     assert moments(checkpoints(experiment(), FakePump(), hook)) == expected
+
+
+def test_a_hook_that_counts_epochs_sees_only_the_end_of_a_loop_that_does_not():
+    pump = FakePump()
+    pump.by_epoch = False
+    assert moments(checkpoints(experiment(), pump, {"type": "CheckpointHook", "interval": 1})) == []
 
 
 @pytest.mark.parametrize(

@@ -372,11 +372,12 @@ def test_a_backbone_that_can_not_be_downloaded_says_what_to_write(
     server: tuple[str, type[Handler]], monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    model = {"backbone": {"init_cfg": {"type": "Pretrained", "checkpoint": f"{server[0]}/missing.pth"}}}
-    with pytest.raises(UserError, match="initial weights") as caught, download_errors(model):
-        load_checkpoint(Model(), model["backbone"]["init_cfg"]["checkpoint"])
+    url = f"{server[0]}/missing.pth"
+    config = {"model": {"backbone": {"init_cfg": {"type": "Pretrained", "checkpoint": url}}}}
+    with pytest.raises(UserError, match="initial weights") as caught, download_errors(config):
+        load_checkpoint(Model(), url)
     (problem,) = caught.value.problems
-    assert problem.where == "model.backbone.init_cfg"
+    assert problem.where == "model.backbone.init_cfg.checkpoint"
     assert problem.next.startswith("model.backbone.init_cfg=None")
-    with pytest.raises(FileNotFoundError), download_errors(model):  # other errors pass
+    with pytest.raises(FileNotFoundError), download_errors(config):  # other errors pass
         (tmp_path / "nothing").read_text()

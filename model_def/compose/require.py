@@ -1,0 +1,122 @@
+"""What a config must have, or must not, before it is worth building."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
+
+from model_def.compose.tree import get
+from model_def.errors import ConfigError, Problem
+from model_def.experiment import Experiment
+
+REQUIRED = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
+SECTIONS = (*REQUIRED, "val_dataloader", "test_dataloader", "val_cfg", "test_cfg", "default_hooks")
+VALIDATION = ("val_dataloader", "val_cfg", "val_evaluator")
+COUNTS = ("max_epochs", "max_iters", "val_interval")
+DECIDED = {
+    "train_dataloader.batch_size": "hyperparameters.global_batch_size",
+    "randomness.seed": "reproducibility.experiment_seed",
+}
+
+
+def trainable(config: dict[str, Any], experiment: Experiment) -> None:
+    """Refuse a config that can't train: some of the zoo's only test.
+
+    Raises:
+        ConfigError: `model`, `train_dataloader`, `train_cfg` or `optim_wrapper` is missing, or is no mapping.
+    """
+    wrong = [key for key in SECTIONS if not isinstance(config.get(key) or {}, dict)]
+    if wrong:
+        raise ConfigError(
+            what=f"`{wrong[0]}` must be a mapping",
+            value=config[wrong[0]],
+            where=_where(experiment, wrong[0]),
+            allowed=f"`{wrong[0]}: {{…}}`, as in the zoo's configs",
+            next="mend it in `config_file`, `merge_config` or the override",
+        )
+    missing = [key for key in REQUIRED if not config.get(key)]
+    if missing:
+        raise ConfigError(
+            what=f"this config doesn't train: it has no {', '.join(missing)}",
+            value=experiment.hyperparameters.config_file,
+            where=experiment.where("hyperparameters", "config_file"),
+            allowed=f"a config with {', '.join(REQUIRED)}",
+            next="python -m model_def ls",
+        )
+
+
+def whole(config: dict[str, Any], experiment: Experiment) -> None:
+    """Refuse a length that trains nothing, and a validation of which a part is missing.
+
+    Raises:
+        ConfigError: with all of it.
+    """
+    problems = [
+        Problem(
+            what=f"`train_cfg.{name}` must be a whole number of 1 or more",
+            value=config["train_cfg"][name],
+            where=_where(experiment, "train_cfg", name),
+            allowed="1, 2, 3, …",
+            next=f"train_cfg.{name}=1",
+        )
+        for name in COUNTS
+        if not _is_count(config["train_cfg"].get(name, 1))
+    ]
+    absent = [name for name in VALIDATION if not config.get(name)]
+    if 0 < len(absent) < len(VALIDATION):
+        problems.append(
+            Problem(
+                what=f"a validation needs {', '.join(VALIDATION)}, and {' and '.join(absent)} is missing",
+                value=config.get(absent[0]),
+                where=_where(experiment, absent[0]),
+                allowed="all of them, or none of them",
+                next=" ".join(f"{name}=null" for name in VALIDATION) + " to train without validation",
+            )
+        )
+    if problems:
+        raise ConfigError.of(problems)
+
+
+def derived(before: dict[str, Any], after: dict[str, Any], experiment: Experiment) -> None:
+    """Refuse overrides of values that the experiment itself decides.
+
+    Raises:
+        ConfigError: the batch size or the seed was overridden.
+    """
+    for path, field in DECIDED.items():
+        if get(before, path) != get(after, path):
+            raise ConfigError(
+                what=f"`{path}` follows from `{field}`: it can't be overridden",
+                value=get(after, path),
+                where=_where(experiment, *path.split(".")),
+                allowed=f"`{field}`, in the experiment YAML or on the command line",
+                next=f"remove the override and write `{field}`",
+            )
+
+
+def device(config: dict[str, Any], experiment: Experiment) -> None:
+    """Refuse mixed precision where mmengine would only assert.
+
+    Raises:
+        ConfigError: `AmpOptimWrapper` on a machine without an accelerator.
+    """
+    wrapper = get(config, "optim_wrapper.type")
+    accelerated = is_cuda_available() or is_npu_available() or is_mlu_available() or is_musa_available()
+    if wrapper == "AmpOptimWrapper" and not accelerated:
+        raise ConfigError(
+            what="mixed precision needs a GPU, and this machine has none",
+            value=wrapper,
+            where=_where(experiment, "optim_wrapper", "type"),
+            allowed="OptimWrapper on a CPU",
+            next="optim_wrapper.type=OptimWrapper",
+        )
+
+
+def _is_count(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and value >= 1 and value == int(value)
+
+
+def _where(experiment: Experiment, *path: str) -> str:
+    return experiment.where("hyperparameters", "override_mmdet_config", *path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -112,7 +113,7 @@ class DryRun:
             return
         told: list[Problem] = []
         for step in data_steps(self.composed.config, self.experiment):
-            yield "data", lambda step=step: self._look(step.name, step.run, told)
+            yield "data", functools.partial(self._look, step.name, step.run, told)
 
     def _look(self, name: str, look: Callable[[], str], told: list[Problem]) -> str:
         try:

@@ -72,7 +72,9 @@ def did_you_mean(names: list[str]) -> str:
 
 
 def _wrong(value: Any, kind: Kind, source: Source, place: tuple[str | int, ...]) -> Problem:
-    found = "is missing" if value is None else "can't be " + _sort(value) if _sort_differs(value, kind) else "is not valid"
+    found = (
+        "is missing" if value is None else "can't be " + _sort(value) if _sort_differs(value, kind) else "is not valid"
+    )
     return Problem(
         what=f"`{'.'.join(map(str, place))}` {found}",
         value=ABSENT if value is None else value,

@@ -67,6 +67,10 @@ class Source:
     lines: Mapping[Place, tuple[int, int]] = dataclasses.field(default_factory=dict)
     assigned: Mapping[Place, str] = dataclasses.field(default_factory=dict)
 
+    def has(self, *path: str | int) -> bool:
+        """Whether this very place was written."""
+        return normal(path) in self.assigned or normal(path) in self.lines
+
     def where(self, *path: str | int) -> str:
         """`quickstart.yaml:12:3 (hyperparameters.config_file)`; a place without a line has its parent's."""
         place = normal(path)
@@ -92,7 +96,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Source]:
     for place, mark, mistake in _walk(node, (), ()):
         if mistake:
             where = f"{path}:{mark.line + 1}:{mark.column + 1} ({'.'.join(place)})"
-            problems.append(Problem(what=mistake, value=place[-1], where=where, allowed="each key once", next="remove one, or rename it"))
+            problems.append(Problem(what=mistake, value=place[-1], where=where, next="remove one, or rename it"))
         lines.setdefault(place, (mark.line + 1, mark.column + 1))
     if problems:
         raise ExperimentError.of(problems)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from mmengine.config import Config
 
 from model_def.checks.images import check_images
-from model_def.checks.labels import check_labels
+from model_def.checks.labels import check_evaluator, check_labels
 from model_def.compose.datasets import loader_datasets
 from model_def.compose.tree import dotted
 from model_def.errors import DataError, Problem
@@ -20,7 +21,7 @@ __all__ = ["Step", "check_data", "data_steps"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Step:
-    """One named check of one data set.
+    """One named check of one data set or evaluator.
 
     Attributes:
         name: for a list of steps: `train_dataloader.dataset: annotations`.
@@ -32,7 +33,7 @@ class Step:
 
 
 def data_steps(config: Config, experiment: Experiment) -> Iterator[Step]:
-    """The checks of every data set of the config, through wrappers, in the order in which they should run.
+    """The checks of every data set of the config, through wrappers, and of the evaluators' files, in the right order.
 
     The test set isn't checked: training doesn't read it.
     """
@@ -47,6 +48,16 @@ def data_steps(config: Config, experiment: Experiment) -> Iterator[Step]:
             place = dotted(path)
             yield Step(name=f"{place}: annotations", run=functools.partial(check_labels, dataset, place, experiment))
             yield Step(name=f"{place}: images", run=functools.partial(check_images, dataset, place, experiment))
+    for place, evaluator in _evaluators(tree.get("val_evaluator")):
+        if evaluator.get("ann_file"):
+            yield Step(name=place, run=functools.partial(check_evaluator, evaluator, place, experiment))
+
+
+def _evaluators(found: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(found, dict):
+        yield "val_evaluator", found
+    for index, entry in enumerate(found if isinstance(found, list | tuple) else ()):
+        yield f"val_evaluator.{index}", entry
 
 
 def check_data(config: Config, experiment: Experiment) -> None:

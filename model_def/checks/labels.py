@@ -40,6 +40,23 @@ def check_labels(dataset: dict[str, Any], place: str, experiment: Experiment) ->
     return f"{path.name}: {len(left)} images, {boxes} boxes, {len(class_names(dataset) or annotations.names)} classes"
 
 
+def check_evaluator(evaluator: dict[str, Any], place: str, experiment: Experiment) -> str:
+    """Check that an evaluator, at the config path `place`, will find its annotations; returns what was found.
+
+    Raises:
+        DataError: the file is missing or broken.
+    """
+    name = evaluator["ann_file"]
+    if not is_local(name):
+        return "not looked at: no local annotation file"
+    path, where = local(name, experiment.directory), place_of(experiment, place, "ann_file")
+    if evaluator.get("type") == "CocoMetric":
+        read_coco(path, where)
+    elif not path.exists():
+        raise DataError(what="the annotations are missing", value=str(path), where=where, next=look_for(path))
+    return f"{path.name} is there"
+
+
 def is_coco(dataset: dict[str, Any]) -> bool:
     """Whether the data set reads its annotations as mmdet's CocoDataset does (some of its subclasses don't)."""
     from mmdet.datasets import CocoDataset

@@ -6,12 +6,12 @@ from model_def.experiment import Experiment
 
 
 def place_of(experiment: Experiment, place: str, key: str) -> str:
-    """The place of `key` (`ann_file`, `img_prefix`) of the data set at the config path `place`.
+    """The place of `key` (`ann_file`, `img_prefix`) of the data set or evaluator at the config path `place`.
 
-    With the `dataset` short form that is its YAML key; else the override that sets it, or would set it.
+    That is the override that sets it; else the key of the `dataset` short form; else the override that would set it.
     """
-    if experiment.hyperparameters.dataset is not None:
-        split = place.partition("_")[0]
-        return experiment.where("hyperparameters", "dataset", split, key)
     name = "data_prefix.img" if key == "img_prefix" else key
-    return experiment.where("hyperparameters", "override_mmdet_config", *place.split("."), *name.split("."))
+    override = ("hyperparameters", "override_mmdet_config", *place.split("."), *name.split("."))
+    if experiment.hyperparameters.dataset is None or experiment.source.has(*override):
+        return experiment.where(*override)
+    return experiment.where("hyperparameters", "dataset", place.partition("_")[0], key)

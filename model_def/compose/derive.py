@@ -26,8 +26,8 @@ def batch_size(config: dict[str, Any], experiment: Experiment, slots: int) -> di
             value=size,
             where=experiment.where("hyperparameters", "global_batch_size"),
             allowed=f"a multiple of {slots}: {' or '.join(map(str, near))}",
-            next=f"write `global_batch_size: {near[-1]}`, or take another number of slots (`resources.slots_per_trial` on "
-            "a cluster and for `check`, `--nproc-per-node` for torchrun)",
+            next=f"write `global_batch_size: {near[-1]}`, or take another number of slots "
+            "(`--nproc-per-node` of torchrun, `resources.slots_per_trial` on a cluster)",
         )
     loader = {**config["train_dataloader"], "batch_size": size // slots}
     for sampler in ("sampler", "batch_sampler"):

@@ -15,7 +15,7 @@ import torch
 import yaml
 
 from tests.integration.test_parity import small_experiment
-from tests.support.commands import ENVIRONMENT, metrics, model_def, torchrun
+from tests.support.commands import ENVIRONMENT, metrics, model_def, torchrun, torchrun_command
 
 RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
 
@@ -140,13 +140,25 @@ def test_averaged_weights_and_a_switched_pipeline_go_on(context, tmp_path):
 
 
 def test_two_processes(experiment, context, tmp_path):
-    output = tmp_path / "output"
-    done = torchrun(2, "train", str(experiment), "--output", str(output), cwd=context)
-    lines = metrics(output / "metrics.jsonl")
+    """One of them speaks and writes; a stop reaches both; batch statistics, each process's own, go on as they were."""
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    done = torchrun(2, "train", str(experiment), "--output", str(whole), cwd=context)
+    assert done.stdout.count("  optimizer  ") == 1
+    lines = metrics(whole / "metrics.jsonl")
     assert [line["steps_completed"] for line in lines if line["group"] == "training"] == list(range(1, 19))
     assert [line["steps_completed"] for line in lines if line["group"] == "validation"] == [6, 12, 18]
-    assert done.stdout.count("  optimizer  ") == 1, "one process speaks"
-    refused = model_def("train", str(experiment), "--resume", str(output), cwd=context, code=2)
+
+    command = [*torchrun_command(2), "train", str(experiment), "--output", str(stopped)]
+    process = subprocess.Popen(command, cwd=context, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    wait_for_batch(stopped / "metrics.jsonl", 8, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=120) != 0
+    torchrun(2, "train", str(experiment), "--resume", str(stopped), cwd=context)
+    assert metrics(stopped / "metrics.jsonl") == lines
+    assert same(weights(stopped), weights(whole))
+
+    assert os.listdir(context) == ["data"], "results are gathered without a directory that all processes share"
+    refused = model_def("train", str(experiment), "--resume", str(whole), cwd=context, code=2)
     assert "another number of processes" in refused.stderr
 
 

@@ -39,10 +39,15 @@ def model_def(*arguments: str, cwd: pathlib.Path, code: int | None = 0, **env: s
     return run(sys.executable, "-m", "model_def", *arguments, cwd=cwd, code=code, **env)
 
 
-def torchrun(processes: int, *arguments: str, cwd: pathlib.Path, code: int | None = 0) -> Any:
-    """`torchrun --nproc-per-node N -m model_def …`."""
+def torchrun_command(processes: int) -> list[str]:
+    """`torchrun --nproc-per-node N -m model_def`."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    return run(*launcher, "-m", "model_def", *arguments, cwd=cwd, code=code)
+    return [*launcher, "-m", "model_def"]
+
+
+def torchrun(processes: int, *arguments: str, cwd: pathlib.Path, code: int | None = 0) -> Any:
+    """Run our command in several processes."""
+    return run(*torchrun_command(processes), *arguments, cwd=cwd, code=code)
 
 
 def stock(config: pathlib.Path, work_dir: pathlib.Path, *, cwd: pathlib.Path) -> list[dict[str, Any]]:

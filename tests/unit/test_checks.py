@@ -23,7 +23,9 @@ RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
 def coco(**changes: Any) -> dict[str, Any]:
     content = {
         "images": [{"id": i, "file_name": f"{i}.png", "width": 48, "height": 64} for i in range(3)],
-        "annotations": [{"id": i, "image_id": i, "category_id": 7, "bbox": [1, 2, 30, 40]} for i in range(2)],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": 7, "bbox": [1, 2, 30, 40], "area": 1200} for i in range(2)
+        ],
         "categories": [{"id": 7, "name": "oak"}, {"id": 3, "name": "fir"}],
     }
     return {**content, **changes}

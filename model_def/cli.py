@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import io
 import os
 import shlex
@@ -16,13 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_def.arguments import HELP, PROGRAM, parse
-from model_def.errors import MMDetTrialError, Stopped
+from model_def.errors import MMDetTrialError, Stopped, is_disk_full
 
 if TYPE_CHECKING:
     from model_def.compose import Composed
     from model_def.experiment import Experiment
 
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _YAML = (".yaml", ".yml")
 
 
@@ -48,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001  # the outermost place
-        if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        if is_disk_full(error):
             _say(f"the disk is full: {error.filename or error}\n  next:    free some room; --resume goes on")
             return 2
         hint = f"this is a defect: please report the lines above, with the output of `{PROGRAM} env`"
@@ -78,16 +76,18 @@ def _help(_: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    from model_def.claim import claimed
     from model_def.experiment import load_experiment
-    from model_def.output import claimed, find_resume, new_output
+    from model_def.output import find_resume, new_output
 
     resume = _resume_path(arguments)
     experiment = load_experiment(arguments.experiment, arguments.assignments)
     found = None if resume is None else find_resume(Path(resume) if resume else None, name=experiment.name)
     earlier = found.output if found else None
     chosen = arguments.output or earlier or new_output(experiment.name)
+    goes_on = earlier is not None and chosen.resolve() == earlier.resolve()
     # Only the first rank's choice counts: clocks differ.
-    with claimed(chosen, resume=bool(earlier)) if _rank() == 0 else contextlib.nullcontext(chosen) as output:
+    with claimed(chosen, resume=goes_on) if _rank() == 0 else contextlib.nullcontext(chosen) as output:
         _run(experiment, arguments, output=output, checkpoint=found.checkpoint if found else None)
     return 0
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 
 class _Absent:
@@ -95,3 +96,8 @@ class Stopped(MMDetTrialError):
     def __init__(self, message: str, *, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+def is_disk_full(error: BaseException) -> TypeGuard[OSError]:
+    """Whether the system refused to write for want of room: on the disk, in a quota, or in a limit on a file's size."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -99,7 +99,7 @@ ENVIRONMENT = section(
     **same(STRINGS, "add_capabilities", "drop_capabilities"),
 )
 
-CLASSES = Kind(types=(list,), items=STRING, least=1, allowed="a list of names; without it, all that the file has")
+CLASSES = Kind(types=(list,), items=STRING, least=1, allowed="a list of strings, one or more")
 SPLIT = section(ann_file=needed(STRING, "an annotation file, relative to `root`"), img_prefix=STRING, seg_prefix=STRING)
 
 HYPERPARAMETERS: dict[str, Kind] = {

@@ -1,19 +1,17 @@
-"""Output directories: choose one, make sure that it can be written, find an earlier one again."""
+"""Output directories: choose one, find an earlier one again."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
-import shutil
-import tempfile
 import time
-from collections.abc import Iterator
+import zipfile
 from pathlib import Path
 
-from model_def.errors import OutputError, UserError, WeightsError
+from model_def.errors import WeightsError
 
 ROOT = Path("output")
+STATE = ("metadata.json", "state_dict.pth", "trial_state.pkl")  # what a run needs to go on
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,32 +27,6 @@ def new_output(name: str) -> Path:
     return ROOT / _folder(name) / time.strftime("%Y%m%d-%H%M%S")
 
 
-@contextlib.contextmanager
-def claimed(output: Path, *, resume: bool = False) -> Iterator[Path]:
-    """The output directory, created and seen to be writable.
-
-    What is still empty at the end is removed again, and so is what a mistake of the user's has left half-written.
-
-    Args:
-        resume: whether the directory may hold an earlier run.
-
-    Raises:
-        OutputError: it can't be written, or it holds something and `resume` is false.
-    """
-    missing = [folder for folder in (output, *output.parents) if not folder.exists()]
-    try:
-        _create(output, resume=resume)
-        yield output
-    except UserError:
-        if output in missing and not _has_results(output):
-            shutil.rmtree(output, ignore_errors=True)
-        raise
-    finally:
-        for folder in missing:
-            with contextlib.suppress(OSError):  # it holds something now, or was never made
-                folder.rmdir()
-
-
 def find_resume(path: Path | None, *, name: str) -> Resume:
     """What `--resume [PATH]` means.
 
@@ -62,12 +34,12 @@ def find_resume(path: Path | None, *, name: str) -> Resume:
     directory, since the old one's metrics run past it. No path: the newest output directory of the experiment.
 
     Raises:
-        WeightsError: there is nothing to go on from.
+        WeightsError: there is nothing to go on from, or only a part of it.
     """
     output = path or newest_output(name, holding="checkpoints/latest")
     latest = output / "checkpoints" / "latest"
     if latest.is_dir():
-        return Resume(checkpoint=latest.resolve(), output=output)
+        return Resume(checkpoint=_whole(latest.resolve()), output=output)
     if not (output / "model.pth").is_file():
         raise WeightsError(
             what="there is no checkpoint to resume from",
@@ -75,7 +47,7 @@ def find_resume(path: Path | None, *, name: str) -> Resume:
             allowed="an output directory with checkpoints/latest, or one of the folders in checkpoints/",
             next="train without --resume",
         )
-    checkpoint = output.resolve()
+    checkpoint = _whole(output.resolve())
     is_latest = (checkpoint.parent / "latest").resolve() == checkpoint
     return Resume(checkpoint=checkpoint, output=checkpoint.parent.parent if is_latest else None)
 
@@ -115,32 +87,22 @@ def find_model(path: Path) -> tuple[Path, Path]:
     )
 
 
-def _create(output: Path, *, resume: bool) -> None:
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output) as probe:
-            probe.write(b"\0" * 4096)
-        taken = not resume and any(output.iterdir())
-    except OSError as error:
-        raise OutputError(
-            what="the output directory can't be written",
-            value=str(output),
-            where=str(error),
-            allowed="a directory that you may write, on a disk with room",
-            next="choose another one: --output DIR",
-        ) from error
-    if taken:
-        raise OutputError(
-            what="the output directory already holds something",
-            value=str(output),
-            allowed="an empty or new directory",
-            next=f"go on with it: --resume {output}, or choose another one: --output DIR",
+def _whole(checkpoint: Path) -> Path:
+    """The checkpoint, if all of it is there. Runs write one whole or not at all; what a copy lost shows here.
+
+    Raises:
+        WeightsError: a file is missing or cut off.
+    """
+    missing = [name for name in STATE if not (checkpoint / name).is_file()]
+    broken = [name for name in STATE if name.endswith(".pth") and not zipfile.is_zipfile(checkpoint / name)]
+    if missing or broken:
+        raise WeightsError(
+            what="this is not a whole checkpoint: " + (f"no {missing[0]}" if missing else f"{broken[0]} is broken"),
+            value=str(checkpoint),
+            allowed=f"a folder with {', '.join(STATE)}, as training wrote it",
+            next="copy the folder again, or resume from another one in checkpoints/",
         )
-
-
-def _has_results(output: Path) -> bool:
-    metrics = output / "metrics.jsonl"
-    return (output / "checkpoints").exists() or (metrics.is_file() and metrics.stat().st_size > 0)
+    return checkpoint
 
 
 def _folder(name: str) -> str:

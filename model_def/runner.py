@@ -6,6 +6,7 @@ import contextlib
 import copy
 import logging
 import pathlib
+import uuid
 from typing import Any
 
 import torch
@@ -15,9 +16,9 @@ from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 
+from model_def.checkpoint_hook import is_translated
 from model_def.data import fast_forward
 from model_def.errors import ConfigError
-from model_def.schedule import is_translated
 from model_def.state.runner_state import unwrapped
 from model_def.weights import LoadReport, check_loadable, clean_file, download_errors, load_report
 from model_def.weights.torchvision import register_without_torchvision
@@ -113,6 +114,10 @@ def build_runner(config: Config, *, work_dir: pathlib.Path, distributed: bool) -
     """
     config = copy.deepcopy(config)
     config.work_dir = str(work_dir)
+    # mmengine keeps a logger, a message hub and a visualizer for each name: an earlier run of this process has its own.
+    config.experiment_name = f"{config.get('experiment_name') or 'run'}-{uuid.uuid4().hex[:8]}"
+    if config.get("visualizer"):
+        config.visualizer.name = config.experiment_name
     config.launcher = "pytorch" if distributed else "none"
     hooks = config.setdefault("default_hooks", {})
     if is_translated(hooks.get("checkpoint")):

@@ -5,34 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from model_def.checkpoint_hook import is_translated
 from model_def.experiment import Experiment, Length
 from model_def.loop import Pump
 
 Due = Callable[[int], bool]
-
-
-def is_translated(checkpoint_hook: Mapping[str, Any] | None) -> bool:
-    """Whether `default_hooks.checkpoint` is mmengine's own CheckpointHook, which Determined's checkpoints replace.
-
-    A subclass that somebody wrote has a purpose that is not known here: it runs as it is.
-    """
-    return checkpoint_hook is None or checkpoint_hook.get("type") == "CheckpointHook"
-
-
-def checkpoint_notes(hook: Mapping[str, Any] | None) -> list[str]:
-    """What to tell the user about the CheckpointHook's options."""
-    replaced = {
-        "save_best": "searcher.metric",
-        "rule": "searcher.smaller_is_better",
-        "max_keep_ckpts": "checkpoint_storage.save_trial_latest",
-        "out_dir": "checkpoint_storage",
-        "published_keys": "use model.pth",
-    }
-    return [
-        f"default_hooks.checkpoint.{key}={hook[key]!r} is Determined's to decide: {instead}"
-        for key, instead in replaced.items()
-        if hook and is_translated(hook) and hook.get(key) not in (None, -1)
-    ]
 
 
 def reports(experiment: Experiment, pump: Pump, stop_pending: Callable[[], bool]) -> Due:

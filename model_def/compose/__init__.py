@@ -11,6 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from model_def.checkpoint_hook import checkpoint_notes
 from model_def.compose import derive, require
 from model_def.compose.dataset import apply_dataset
 from model_def.compose.find import find_config
@@ -57,11 +58,13 @@ def compose(experiment: Experiment, *, slots: int) -> Composed:
     require.trainable(config, experiment)
     require.whole(config, experiment)
     require.device(config, experiment)
+    require.not_resumed(config, experiment)
     notes = (
         *experiment.notes,
         *length_notes,
         *override_notes,
         *derive.milestones_note(config, get(before, "train_cfg.max_epochs")),
+        *checkpoint_notes(get(config, "default_hooks.checkpoint")),
     )
     return Composed(config=Config(config), notes=notes)
 

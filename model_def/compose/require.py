@@ -113,6 +113,22 @@ def device(config: dict[str, Any], experiment: Experiment) -> None:
         )
 
 
+def not_resumed(config: dict[str, Any], experiment: Experiment) -> None:
+    """Refuse mmengine's own way to resume, which knows nothing of Determined's checkpoints.
+
+    Raises:
+        ConfigError: the config has `resume = True`.
+    """
+    if config.get("resume"):
+        raise ConfigError(
+            what="a config can't ask to be resumed",
+            value=config["resume"],
+            where=experiment.where("hyperparameters", "override_mmdet_config", "resume"),
+            allowed="resume = False",
+            next="train … --resume [PATH]; on a cluster Determined resumes by itself",
+        )
+
+
 def _is_count(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and value >= 1 and value == int(value)

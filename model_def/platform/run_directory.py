@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import math
 import pathlib
@@ -13,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model_def.errors import OutputError
+from model_def.errors import OutputError, is_disk_full
 
 _CHECKPOINTS = "checkpoints"
 
@@ -109,7 +108,7 @@ class RunDirectory:
     def _lines(self) -> list[dict[str, Any]]:
         if not self._metrics_file.exists():
             return []
-        return [json.loads(line) for line in self._metrics_file.read_text().splitlines()]
+        return list(_parsed(self._metrics_file.read_text()))
 
     def _validations(self) -> list[tuple[float, int]]:
         """(value, batches) of every validation that has the metric, the best first, the earlier of two equal ones."""
@@ -121,11 +120,17 @@ class RunDirectory:
         )
 
 
+def _parsed(text: str) -> Iterator[dict[str, Any]]:
+    """The lines of a metrics file, less the half one that a process may leave that is killed or finds no room."""
+    for line in text.splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            yield json.loads(line)
+
+
 def _is_disk_full(error: BaseException) -> bool:
     """torch's writer says so in its own way."""
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     torchs = isinstance(error, RuntimeError) and re.search(r"PytorchStreamWriter|inline_container", str(error))
-    return full or bool(torchs)
+    return is_disk_full(error) or bool(torchs)
 
 
 def _finite(value: float) -> float | None:

@@ -43,10 +43,11 @@ def restore(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
     """Put what `capture` returned back into a parked runner, in the order of mmengine's own resume.
 
     Raises:
-        WeightsError: the checkpoint is one of another model.
+        WeightsError: the checkpoint is one of another model, optimizer or schedule.
     """
     checkpoint = {name: revive(value) for name, value in checkpoint.items()}
     _check_same_model(runner.model, checkpoint["state_dict"])
+    _check_same_training(runner, checkpoint)
     runner._resume = True  # by this flag the EMAHook tells a resume from a warm start
     runner.call_hook("after_load_checkpoint", checkpoint=checkpoint)
     unwrapped(runner.model).load_state_dict(checkpoint["state_dict"])
@@ -90,7 +91,7 @@ def _each_scheduler(schedulers: Any, act: Callable[[Any], Any]) -> Any:
 
 
 def _flat(states: Any) -> list[Any]:
-    return [state for group in states.values() for state in group] if isinstance(states, dict) else states
+    return [state for group in states.values() for state in group] if isinstance(states, dict) else list(states or ())
 
 
 def _check_same_model(model: nn.Module, state_dict: Mapping[str, Any]) -> None:
@@ -104,6 +105,41 @@ def _check_same_model(model: nn.Module, state_dict: Mapping[str, Any]) -> None:
             allowed="a checkpoint that this experiment wrote",
             next="resume with the experiment.yaml beside the checkpoints, or warm-start: use_pretrained=PATH/model.pth",
         )
+
+
+def _check_same_training(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
+    """torch and mmengine would take another optimizer's or schedule's state, and fail or be wrong later."""
+    ours, saved = _groups(runner.optim_wrapper.state_dict()), _groups(checkpoint["optimizer"])
+    sizes = [[size for size, _ in groups] for groups in (saved, ours)]
+    # A newer torch may know more settings; another optimizer lacks some and has others.
+    settings = [old ^ own for (_, old), (_, own) in zip(saved, ours, strict=False) if old - own and own - old]
+    schedules = [
+        [sorted(state) for state in _flat(checkpoint["param_schedulers"])],
+        [sorted(each.state_dict()) for each in _flat(runner.param_schedulers)],
+    ]
+    if sizes[0] != sizes[1] or settings:
+        found = f"only one has {', '.join(sorted(settings[0]))}" if settings else f"groups of {sizes[0]} and {sizes[1]}"
+        raise _other_training("optimizer", found, "optim_wrapper")
+    if schedules[0] != schedules[1]:
+        found = f"{len(schedules[0])} schedulers in the checkpoint, {len(schedules[1])} here"
+        raise _other_training("schedule", found, "param_scheduler")
+
+
+def _other_training(part: str, found: str, where: str) -> WeightsError:
+    return WeightsError(
+        what=f"the checkpoint was trained with another {part}",
+        value=found,
+        where=where,
+        allowed=f"the {part} that the checkpoint was trained with",
+        next="resume with the experiment.yaml beside the checkpoints, or warm-start: use_pretrained=PATH/model.pth",
+    )
+
+
+def _groups(state: Mapping[str, Any]) -> list[tuple[int, set[str]]]:
+    """The number of parameters and the settings' names of each group, through several optimizers' states."""
+    if "param_groups" in state:
+        return [(len(group["params"]), {*group}) for group in state["param_groups"]]
+    return [group for part in state.values() if isinstance(part, Mapping) for group in _groups(part)]
 
 
 def _shape(state_dict: Mapping[str, Any], name: str) -> tuple[int, ...] | None:

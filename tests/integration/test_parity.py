@@ -62,6 +62,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "model.roi_head": {"bbox_roi_extractor.out_channels": 16, "bbox_head.in_channels": 16},
         "model.roi_head.bbox_head.fc_out_channels": 32,
         "model.test_cfg.rcnn.score_thr": 0.0,
+        "optim_wrapper.clip_grad": {"max_norm": 10},
         **EPOCHS,
     },
     "yolox/yolox_tiny_8xb8-300e_coco.py": {

@@ -1,11 +1,13 @@
 """Output directories: chosen, claimed, found again."""
 
 import os
+import zipfile
 
 import pytest
 
+from model_def.claim import claimed
 from model_def.errors import ConfigError, OutputError, TrainingError, WeightsError
-from model_def.output import claimed, find_model, find_resume, new_output, newest_output
+from model_def.output import STATE, find_model, find_resume, new_output, newest_output
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +18,9 @@ def _here(tmp_path, monkeypatch):
 def make_run(path, steps=(10, 20), best=10):
     for step in steps:
         (path / "checkpoints" / str(step)).mkdir(parents=True)
-        (path / "checkpoints" / str(step) / "model.pth").write_bytes(b"weights")
+        for name in ("model.pth", *STATE):
+            with zipfile.ZipFile(path / "checkpoints" / str(step) / name, "w") as archive:  # as torch writes it
+                archive.writestr("data", "weights")
     (path / "checkpoints" / "latest").symlink_to(str(steps[-1]))
     (path / "checkpoints" / "best").symlink_to(str(best))
     (path / "config.py").write_text("")

@@ -232,7 +232,7 @@ def test_one_clear_problem(name: str, tmp_path: pathlib.Path) -> None:
     (problem,) = matching
     assert re.search(where, problem.where), problem.where
     assert re.search(allowed_or_next, f"{problem.allowed} {problem.next}", re.DOTALL), str(problem)
-    assert problem.value is not ABSENT
+    assert (problem.value is ABSENT) == problem.what.endswith("is missing")
     assert problem.where
     assert problem.next
     assert caught.value.exit_code == 2

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from model_def.checkpoint_hook import checkpoint_notes, is_translated
 from model_def.experiment import Length
-from model_def.schedule import checkpoint_notes, checkpoints, is_translated, reports, validations
+from model_def.schedule import checkpoints, reports, validations
 
 
 class FakePump:

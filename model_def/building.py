@@ -28,8 +28,8 @@ _REFUSALS = (
 
 
 @contextlib.contextmanager
-def building(part: str, composed: Composed, experiment: Experiment) -> Iterator[None]:
-    """Name the component that refused, its place in the config, the line of its code, and what it said.
+def building(part: str, composed: Composed | None = None, experiment: Experiment | None = None) -> Iterator[None]:
+    """Name the component that refused, its place in the experiment, the line of its code, and what it said.
 
     Raises:
         ConfigError: in place of what a constructor raises.
@@ -40,7 +40,7 @@ def building(part: str, composed: Composed, experiment: Experiment) -> Iterator[
         raise ConfigError(
             what=f"MMDetection can't build the {part} from this config",
             value=_said(error),
-            where="; ".join([*_place(error.__traceback__, composed, experiment), _line(error)]),
+            where="; ".join([*_places(error.__traceback__, composed, experiment), _line(error)]),
             next="look up this argument in the config, or take an override back",
         ) from error
 
@@ -80,8 +80,10 @@ def _last(error: BaseException) -> traceback.FrameSummary:
     return traceback.extract_tb(error.__traceback__)[-1]
 
 
-def _place(trace: TracebackType | None, composed: Composed, experiment: Experiment) -> Iterator[str]:
-    """Where the innermost component that was being built stands in the config, if it can be told."""
+def _places(trace: TracebackType | None, composed: Composed | None, experiment: Experiment | None) -> Iterator[str]:
+    """Where the innermost component that was being built stands, if that can be told."""
+    if composed is None or experiment is None:
+        return
     frames = [frame for frame, _ in traceback.walk_tb(trace) if frame.f_code.co_name == "build_from_cfg"]
     for frame in reversed(frames):
         built = frame.f_locals.get("cfg") or {}

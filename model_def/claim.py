@@ -52,11 +52,12 @@ def _create(output: Path, *, resume: bool) -> None:
             next="choose another one: --output DIR",
         ) from error
     if taken:
+        earlier = f"go on with it: --resume {output}, or " if (output / "checkpoints" / "latest").exists() else ""
         raise OutputError(
             what="the output directory already holds something",
             value=str(output),
             allowed="an empty or new directory",
-            next=f"go on with it: --resume {output}, or choose another one: --output DIR",
+            next=f"{earlier}choose another one: --output DIR",
         )
 
 

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:  # noqa: BLE001  # the outermost place
         if is_disk_full(error):
-            _say(f"the disk is full: {error.filename or error}\n  next:    free some room; --resume goes on")
+            _say(f"the disk is full: {error.filename or error}\n  next:    free some room, then start again")
             return 2
         hint = f"this is a defect: please report the lines above, with the output of `{PROGRAM} env`"
         _say(f"{traceback.format_exc()}{hint}")

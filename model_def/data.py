@@ -38,7 +38,8 @@ def data_errors() -> Iterator[None]:
             value=found[-1]["file"].strip(),
             where=str(error).strip().splitlines()[-1],
             allowed="a file that OpenCV can decode",
-            next="put the file back, or take it out of the annotation file; --resume goes on from the last checkpoint",
+            next="put the file back, or take it out of the annotation file; then start again, with --resume if the run "
+            "has saved a checkpoint",
         ) from error
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pickle
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,13 @@ import numpy as np
 import torch
 from mmdet.apis import inference_detector, init_detector
 from mmengine import fileio
+from mmengine.config import Config
 from numpy.typing import NDArray
 
+from model_def.building import building
 from model_def.drawing import Box, draw, save
-from model_def.errors import DataError, Problem, WeightsError
+from model_def.errors import ConfigError, DataError, OutputError, Problem, WeightsError
+from model_def.weights import load_report
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,11 +40,12 @@ def predict(config: Path, weights: Path, images: Sequence[Path], *, to: Path, th
 
     Raises:
         DataError: some of the images can't be read (all of them are named; nothing is written).
-        WeightsError: the weights can't be loaded.
+        ConfigError, WeightsError: see `load_detector`.
+        OutputError: `to` can't be written.
     """
     pixels = read_images(images)
     model = load_detector(config, weights)
-    to.mkdir(parents=True, exist_ok=True)
+    _make(to)
     predictions = []
     for image, array, drawn in zip(images, pixels, _picture_names(images, to), strict=True):
         boxes = detect(model, array, threshold=threshold)
@@ -49,6 +53,21 @@ def predict(config: Path, weights: Path, images: Sequence[Path], *, to: Path, th
         predictions.append(Prediction(image=image, boxes=tuple(boxes), drawn=drawn))
     (to / "predictions.json").write_text(as_json(predictions) + "\n")
     return predictions
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0")
+    except OSError as error:
+        raise OutputError(
+            what="the predictions can't be written",
+            value=str(folder),
+            where=str(error),
+            allowed="a directory that you may write, on a disk with room",
+            next="choose another one: --to DIR",
+        ) from error
 
 
 def as_json(predictions: Sequence[Prediction]) -> str:
@@ -64,21 +83,44 @@ def load_detector(config: Path, weights: Path) -> nn.Module:
     """The detector of a resolved config with its weights, on the GPU if there is one.
 
     Raises:
-        WeightsError: the file is no checkpoint, or one that holds more than plain tensors.
+        ConfigError: the config can't be read, or its model can't be built.
+        WeightsError: the file is no checkpoint, one of another model, or one that holds more than plain tensors.
     """
-    try:
-        torch.load(weights, map_location="cpu", weights_only=True)  # some releases of mmengine don't insist on it
+    content, loaded = _read_config(config), _read_weights(weights)
+    device = "cuda:0" if torch.cuda.is_available() else "cpu"
+    with building("model"):
         # With `cfg_options` mmdet leaves `model.backbone` alone, which semi-supervised models don't have.
-        device = "cuda:0" if torch.cuda.is_available() else "cpu"
-        model: nn.Module = init_detector(str(config), str(weights), palette="random", device=device, cfg_options={})
-        return model
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise WeightsError(
-            what="the weights can't be loaded",
-            value=str(weights),
-            where=str(error).partition("\n")[0] or type(error).__name__,
-            allowed="a model.pth that training wrote",
+        model: nn.Module = init_detector(content, str(weights), palette="random", device=device, cfg_options={})
+    report = load_report(model, loaded)
+    if report.missing or report.mismatched:
+        raise _weights_error(weights, f"the weights are another model's than the config's: {report}", str(config))
+    return model
+
+
+def _read_config(path: Path) -> Config:
+    try:
+        return Config.fromfile(str(path))
+    except Exception as error:  # a config is a program: it may raise anything
+        raise ConfigError(
+            what=f"the config can't be read ({type(error).__name__}: {error})",
+            value=str(path),
+            allowed="the config.py that training wrote",
+            next="take another output directory: ls output/*",
         ) from error
+
+
+def _read_weights(path: Path) -> Mapping[str, torch.Tensor]:
+    try:
+        loaded: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        return loaded
+    except Exception as error:  # a broken file can make the unpickler raise anything
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise _weights_error(path, "the weights can't be loaded", reason) from error
+
+
+def _weights_error(path: Path, what: str, where: str) -> WeightsError:
+    allowed, next_step = "a model.pth that training wrote", "take another output directory: ls output/*"
+    return WeightsError(what=what, value=str(path), where=where, allowed=allowed, next=next_step)
 
 
 def detect(model: Any, pixels: NDArray[np.uint8], *, threshold: float) -> list[Box]:
@@ -104,7 +146,13 @@ def read_images(paths: Sequence[Path]) -> list[NDArray[np.uint8]]:
     """
     images = [read_image(str(path)) if path.is_file() else None for path in paths]
     problems = [
-        Problem(what="the image is broken" if path.is_file() else "there is no such image", value=str(path))
+        Problem(
+            what="the image is broken" if path.is_file() else "there is no such image",
+            value=str(path),
+            where="command line",
+            allowed="JPEG, PNG and what else OpenCV reads",
+            next=f"ls -l {path if path.is_file() else path.parent}",
+        )
         for path, image in zip(paths, images, strict=True)
         if image is None
     ]

@@ -51,6 +51,7 @@ def build_once(root: Path, *, settings: dict[str, Any], classes: tuple[str, ...]
     try:
         if found := _complete(root, wanted):
             return found
+        _refuse_what_is_not_ours(root)
         root.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(root.with_name(f".{root.name}.lock")):
             return _complete(root, wanted) or _build(root, wanted, fill)

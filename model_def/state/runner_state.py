@@ -102,6 +102,7 @@ def _check_same_model(model: nn.Module, state_dict: Mapping[str, Any]) -> None:
         raise WeightsError(
             what=f"the checkpoint is one of another model: {len(wrong)} of {len(own)} tensors differ",
             value=f"{example}: {_shape(state_dict, example)} in the checkpoint, {_shape(own, example)} in the model",
+            where="--resume",
             allowed="a checkpoint that this experiment wrote",
             next="resume with the experiment.yaml beside the checkpoints, or warm-start: use_pretrained=PATH/model.pth",
         )

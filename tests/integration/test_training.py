@@ -140,6 +140,23 @@ def test_averaged_weights_and_a_switched_pipeline_go_on(context, tmp_path):
     assert same(weights(stopped), weights(whole))
 
 
+def test_a_validation_within_an_epoch_changes_nothing(context, tmp_path):
+    """`min_validation_period` validates more often than the config's loop would: the model trains on as before."""
+
+    def write(content):
+        path = tmp_path / "retinanet.yaml"
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        return path
+
+    experiment = small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write)
+    often = ["min_validation_period.batches=4", "train_cfg.max_epochs=1"]
+    model_def("train", str(experiment), "train_cfg.max_epochs=1", "--output", str(tmp_path / "plain"), cwd=context)
+    model_def("train", str(experiment), *often, "--output", str(tmp_path / "often"), cwd=context)
+    plain, more = metrics(tmp_path / "plain/metrics.jsonl"), metrics(tmp_path / "often/metrics.jsonl")
+    assert [line["steps_completed"] for line in more if line["group"] == "validation"] == [4, 6]
+    assert [line for line in more if line not in plain] == [line for line in more if line["steps_completed"] == 4][1:]
+
+
 def test_two_processes(experiment, context, tmp_path):
     """One of them speaks and writes; a stop reaches both; batch statistics, each process's own, go on as they were."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"

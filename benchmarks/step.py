@@ -9,6 +9,7 @@ own IterTimerHook takes the times of both; its first ten iterations (warm-up) ar
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -35,10 +36,14 @@ json.dump(scalars, open(sys.argv[2] + "/times.json", "w"))
 """
 
 
+# For both: without it, stock mmengine is several times slower on a machine that has other work (see docs/decisions.md).
+ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+
+
 def ours(folder: pathlib.Path) -> dict[str, float]:
     """Seconds an iteration and seconds waiting for data, by our command."""
     command = [sys.executable, "-m", "model_def", "train", EXPERIMENT, *LENGTH, "--output", str(folder)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     reports = [line for line in lines if line["group"] == "training" and line["steps_completed"] > WARM_UP]
     names = {"iter_time": "time", "data_time": "data_time"}
@@ -49,7 +54,7 @@ def stock(config: pathlib.Path, folder: pathlib.Path) -> dict[str, float]:
     """The same by stock mmengine."""
     folder.mkdir()
     command = [sys.executable, "-c", STOCK, str(config), str(folder)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     times = json.loads((folder / "times.json").read_text())
     return {name: statistics.mean(values[WARM_UP:]) for name, values in times.items()}
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from model_def.compose import Composed
+from model_def.compose.components import component
 from model_def.compose.tree import dicts
 from model_def.errors import ConfigError
 from model_def.experiment import Experiment
@@ -37,10 +38,13 @@ def building(part: str, composed: Composed | None = None, experiment: Experiment
     try:
         yield
     except _REFUSALS as error:
+        built = list(_built(error.__traceback__))
+        place = _place(built, composed, experiment) if composed and experiment else ""
         raise ConfigError(
             what=f"MMDetection can't build the {part} from this config",
             value=_said(error),
-            where="; ".join([*_places(error.__traceback__, composed, experiment), _line(error)]),
+            where=f"{place}; {_line(error)}" if place else _line(error),
+            allowed=_allowed(built),
             next="look up this argument in the config, or take an override back",
         ) from error
 
@@ -80,17 +84,30 @@ def _last(error: BaseException) -> traceback.FrameSummary:
     return traceback.extract_tb(error.__traceback__)[-1]
 
 
-def _places(trace: TracebackType | None, composed: Composed | None, experiment: Experiment | None) -> Iterator[str]:
-    """Where the innermost component that was being built stands, if that can be told."""
-    if composed is None or experiment is None:
-        return
-    frames = [frame for frame, _ in traceback.walk_tb(trace) if frame.f_code.co_name == "build_from_cfg"]
-    for frame in reversed(frames):
-        built = frame.f_locals.get("cfg") or {}
-        for path, node in dicts(composed.config.to_dict()):
-            if node.get("type") == built.get("type") is not None and _within(node, built):
-                yield experiment.where("hyperparameters", "override_mmdet_config", *path)
-                return
+def _built(trace: TracebackType | None) -> Iterator[dict[str, Any]]:
+    """The configs of what was being built, the innermost component first."""
+    for frame, _ in reversed(list(traceback.walk_tb(trace))):
+        name = {"build_from_cfg": "cfg", "build_dataloader": "dataloader"}.get(frame.f_code.co_name)
+        if isinstance(built := frame.f_locals.get(name or ""), dict):
+            yield built
+
+
+def _place(built: list[dict[str, Any]], composed: Composed, experiment: Experiment) -> str:
+    """Where the innermost component stands that is in the config; "" if none can be told."""
+    nodes = list(dicts(composed.config.to_dict()))[1:]
+    for one in built:
+        for path, node in nodes:
+            if node.get("type") == one.get("type") and node and _within(node, one):
+                return experiment.where("hyperparameters", "override_mmdet_config", *path)
+    return ""
+
+
+def _allowed(built: list[dict[str, Any]]) -> str:
+    kind = next((one["type"] for one in built if one.get("type")), None)
+    known = component(kind) if kind else None
+    if known is None:
+        return "what that line of code accepts"
+    return f"what that line of code accepts; the arguments of {kind} are {', '.join(sorted(known.arguments))}"
 
 
 def _within(node: dict[str, Any], built: dict[str, Any]) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from model_def.errors import OutputError, UserError, is_disk_full
+from model_def.errors import OutputError, UserError, is_disk_full, no_room
 
 _METRICS = "metrics.jsonl"
 
@@ -99,17 +100,19 @@ def _undone_by_mistakes(output: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _room(output: Path) -> Iterator[None]:
+    original = threading.excepthook
+
+    def quiet(args: threading.ExceptHookArgs) -> None:
+        """TensorBoard writes in a thread, and raises what happened there again where it is called."""
+        if args.exc_value is None or not is_disk_full(args.exc_value):
+            original(args)
+
+    threading.excepthook = quiet
     try:
         yield
     except OSError as error:
         if not is_disk_full(error):
             raise
-        latest = output / "checkpoints" / "latest"
-        again = f"go on from the last whole checkpoint: --resume {output}" if latest.exists() else "start again"
-        raise OutputError(
-            what="the disk is full",
-            value=str(error.filename or output),
-            where=str(error),
-            allowed="a disk with room for the checkpoints, or --output DIR on another one",
-            next=f"free some room, then {again}",
-        ) from error
+        raise no_room("the disk is full", error, value=Path(error.filename or output), output=output) from error
+    finally:
+        threading.excepthook = original

@@ -37,7 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except MMDetTrialError as error:
-        _say(str(error))
+        if error.speaker is False:
+            time.sleep(1)  # torchrun ends the speaker as soon as this process has ended
+        else:
+            _say(str(error), agreed=bool(error.speaker))
         return error.exit_code
     except KeyboardInterrupt:
         _say("stopped before there was anything to save")
@@ -54,13 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _say(message: str) -> None:
+def _say(message: str, *, agreed: bool = False) -> None:
     """Print on standard error, for all processes once.
 
     Under torchrun, ranks that meet the same error leave the word to the first one: torchrun ends them when it exits.
-    What befalls another rank alone is said a little later.
+    What befalls another rank alone is said a little later, unless they have agreed that it is the one to speak.
     """
-    if _rank() != 0:
+    if _rank() != 0 and not agreed:
         time.sleep(2)
         message = f"rank {_rank()}: {message}"
     print(message, file=sys.stderr, flush=True)

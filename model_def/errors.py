@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TypeGuard
 
 
@@ -43,9 +44,15 @@ class Problem:
 
 
 class MMDetTrialError(Exception):
-    """Anything that this package raises on purpose. `exit_code` is what the command line ends with."""
+    """Anything that this package raises on purpose.
+
+    Attributes:
+        exit_code: what the command line ends with.
+        speaker: of several processes, whether this one tells the user; None if they haven't agreed on one.
+    """
 
     exit_code = 1
+    speaker: bool | None = None
 
 
 class UserError(MMDetTrialError):
@@ -101,3 +108,16 @@ class Stopped(MMDetTrialError):
 def is_disk_full(error: BaseException) -> TypeGuard[OSError]:
     """Whether the system refused to write for want of room: on the disk, in a quota, or in a limit on a file's size."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def no_room(what: str, error: BaseException, *, value: Path, output: Path) -> OutputError:
+    """The message for a full disk, with how to go on from what the run in `output` has saved."""
+    resume = f"go on from the last whole checkpoint: --resume {output}"
+    saved = (output / "checkpoints" / "latest").exists()
+    return OutputError(
+        what=what,
+        value=str(value),
+        where=str(error),
+        allowed="a disk with room for the checkpoints, or --output DIR on another one",
+        next=f"free some room, then {resume if saved else 'start again with a new --output'}",
+    )

@@ -99,9 +99,16 @@ class ParkedRunner(Runner):
         """mmengine's logger; what is not a warning goes to its file alone, the terminal belongs to the progress."""
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
-            if not isinstance(handler, logging.FileHandler):
+            if isinstance(handler, logging.FileHandler):
+                handler.handleError = _raise  # type: ignore[method-assign]
+            else:
                 handler.setLevel(max(handler.level, logging.WARNING))
         return logger
+
+
+def _raise(record: logging.LogRecord) -> None:
+    """In the place where logging would print a traceback and go on: a full disk ends the run."""
+    raise  # what the handler has just caught
 
 
 def build_runner(config: Config, *, work_dir: pathlib.Path, distributed: bool) -> ParkedRunner:

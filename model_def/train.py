@@ -65,12 +65,13 @@ def train(
     """
     distributed = processes.join()
     try:
-        composed = with_pretrained(compose(experiment, slots=distributed.size), experiment)
-        check_data(composed.config, experiment)
-        output = pathlib.Path(distributed.broadcast(str(output)))
-        run = _run_directory(experiment, composed, output, distributed)
-        with local_platform(experiment, run, distributed, resume=resume) as platform:
-            fit(experiment, composed, platform, hooks=hooks(composed, output))
+        with processes.failing_together(distributed):
+            composed = with_pretrained(compose(experiment, slots=distributed.size), experiment)
+            check_data(composed.config, experiment)
+            output = pathlib.Path(distributed.broadcast(str(output)))
+            run = _run_directory(experiment, composed, output, distributed)
+            with local_platform(experiment, run, distributed, resume=resume) as platform:
+                fit(experiment, composed, platform, hooks=hooks(composed, output))
         return Outcome(output=output, best=run.best(), chief=distributed.rank == 0)
     finally:
         processes.leave()

@@ -96,7 +96,8 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Source]:
     for place, mark, mistake in _walk(node, (), ()):
         if mistake:
             where = f"{path}:{mark.line + 1}:{mark.column + 1} ({'.'.join(place)})"
-            problems.append(Problem(what=mistake, value=place[-1], where=where, next="remove one, or rename it"))
+            allowed, next_step = "keys that are strings, each once", "remove one, or rename it"
+            problems.append(Problem(what=mistake, value=place[-1], where=where, allowed=allowed, next=next_step))
         lines.setdefault(place, (mark.line + 1, mark.column + 1))
     if problems:
         raise ExperimentError.of(problems)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import socket
+from collections.abc import Iterator
 
 import torch
 from determined import core
+
+from model_def.errors import MMDetTrialError, Stopped, TrainingError, UserError
 
 
 def join() -> core.DistributedContext:
@@ -30,6 +35,44 @@ def leave() -> None:
     """End what `join` began."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def failing_together(distributed: core.DistributedContext) -> Iterator[None]:
+    """When one process of several fails, all do, and the first one is the `speaker`.
+
+    By themselves the others would tell of a lost connection.
+
+    Raises:
+        UserError, TrainingError: the first one of any process, in place of what followed from it in this one.
+    """
+    try:
+        yield
+    except Stopped:
+        raise
+    except Exception as error:
+        if distributed.size == 1:
+            raise
+        first = _first_failure(error, distributed.rank)
+        if first is error:
+            raise
+        raise first from error
+
+
+def _first_failure(error: Exception, rank: int) -> Exception:
+    """The failure that was first: another process's, or this one's `error`."""
+    store, key = torch.distributed.distributed_c10d._get_default_store(), "model_def/failure"
+    if isinstance(error, MMDetTrialError):
+        own = json.dumps([rank, error.exit_code, str(error)])
+        found = store.compare_set(key, "", own)
+    elif store.check([key]):
+        found = store.get(key)
+    else:
+        return error
+    speaker, code, text = json.loads(found)
+    first = UserError(what=text) if code == UserError.exit_code else TrainingError(text)
+    first.speaker = speaker == rank
+    return first
 
 
 def _distributed_context(size: int) -> core.DistributedContext:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model_def.errors import OutputError, is_disk_full
+from model_def.errors import is_disk_full, no_room
 
 _CHECKPOINTS = "checkpoints"
 
@@ -75,12 +75,8 @@ class RunDirectory:
         except BaseException as error:
             shutil.rmtree(partial, ignore_errors=True)
             if _is_disk_full(error):
-                raise OutputError(
-                    what=f"the checkpoint of batch {steps_completed} can't be written: the disk is full",
-                    value=str(final),
-                    where=str(error),
-                    next=f"free some room, then go on from the last whole checkpoint: --resume {self.path}",
-                ) from error
+                what = f"the checkpoint of batch {steps_completed} can't be written: the disk is full"
+                raise no_room(what, error, value=final, output=self.path) from error
             raise
         if final.exists():
             shutil.rmtree(final)

@@ -1,4 +1,4 @@
-"""A context directory of one's own: made data, a small experiment, and the commands run in it."""
+"""A context directory of one's own, with made data and a small experiment, and the commands that are run in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import json
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from model_def import cli
 from model_def.datasets import made
 
-# Fixed text, so that a test can name the line and column that a message must point to.
+# Fixed text: a test can name the line and the column that a message must point to.
 EXPERIMENT = """\
 name: tiny
 entrypoint: python3 -m determined.launch.torch_distributed python3 -m model_def.train
@@ -38,17 +38,17 @@ searcher:
   name: single
   metric: bbox_mAP
   smaller_is_better: false
-scheduling_unit: 1
 """
+PARTS = ("  where:   ", "  allowed: ", "  next:    ")  # of every message
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Place:
-    """The directory, which is the current one, and what was printed so far.
+    """The directory, which is the current one.
 
     Attributes:
         root: holds `tiny.yaml` and `data/`.
-        capture: pytest's.
+        capture: what is printed.
     """
 
     root: pathlib.Path
@@ -61,41 +61,80 @@ class Place:
             code = cli.main([*arguments])
         except SystemExit as stop:  # argparse's
             code = int(stop.code or 0)
-        out, err = self.capture.readouterr()
-        return code, out, err
+        return code, *self.capture.readouterr()
 
     def files(self) -> dict[str, bytes]:
         """Everything below the directory: what each file holds, nothing for a folder."""
-        paths = (path for path in self.root.rglob("*") if path.is_dir() or path.is_file())
-        return {str(path.relative_to(self.root)): path.read_bytes() if path.is_file() else b"" for path in paths}
+        return {str(path.relative_to(self.root)): path.read_bytes() if path.is_file() else b"" for path in self.walk()}
 
-    def experiment(self, old: str = "", new: str = "", *, name: str = "tiny.yaml") -> str:
-        """Write the experiment with `old` replaced by `new`; returns its name."""
-        assert old in EXPERIMENT
-        (self.root / name).write_text(EXPERIMENT.replace(old, new, 1))
-        return name
+    def walk(self) -> Iterator[pathlib.Path]:
+        """Every path below the directory."""
+        yield from self.root.rglob("*")
+
+    def edit(self, old: str, new: str) -> None:
+        """Change the experiment."""
+        path = self.root / "tiny.yaml"
+        text = path.read_text()
+        assert text.count(old) == 1, old
+        path.write_text(text.replace(old, new))
 
     def annotations(self, change: Callable[[dict[str, Any]], Any], split: str = "train") -> None:
-        """Change what an annotation file holds: in place, or by what `change` returns."""
+        """Change what an annotation file holds, in place."""
         path = self.root / "data" / f"{split}.json"
         content = json.loads(path.read_text())
-        changed = change(content)
-        path.write_text(json.dumps(content if changed is None else changed))
-
-    def image(self, index: int, split: str = "train") -> pathlib.Path:
-        """The file of an image."""
-        content = json.loads((self.root / "data" / f"{split}.json").read_text())
-        return self.root / "data" / split / content["images"][index]["file_name"]
+        change(content)
+        path.write_text(json.dumps(content))
 
 
-def build(root: pathlib.Path) -> pathlib.Path:
+def build(root: pathlib.Path, *, images: int = 4) -> pathlib.Path:
     """The directory that each place is a copy of."""
-    made(root / "data", images=4, val_images=2, size=(64, 64))
+    made(root / "data", images=images, val_images=2, size=(64, 64))
+    (root / ".data.lock").unlink()
     (root / "tiny.yaml").write_text(EXPERIMENT)
     return root
 
 
 def copied(original: pathlib.Path, root: pathlib.Path) -> pathlib.Path:
     """A copy that a test may spoil."""
-    shutil.copytree(original, root, symlinks=True, dirs_exist_ok=True)
+    shutil.copytree(original, root, symlinks=True)
     return root
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """One thing that a user does wrong, and what he must be told.
+
+    Attributes:
+        says: what the message must have in it.
+        prepare: makes the mistake in the files.
+        edit: text of the experiment, and what stands in its place.
+        arguments: of the command, behind the experiment's name.
+    """
+
+    says: tuple[str, ...]
+    prepare: Callable[[Place], object] = lambda place: None
+    edit: tuple[str, str] = ("", "")
+    arguments: tuple[str, ...] = ()
+
+    def make(self, place: Place) -> None:
+        """Make the mistake in the files."""
+        if self.edit[0]:
+            place.edit(*self.edit)
+        self.prepare(place)
+
+
+def says(*words: str, **mistake: Any) -> Mistake:
+    """A mistake by what must be said of it."""
+    return Mistake(says=words, **mistake)
+
+
+def assert_refused(place: Place, *command: str, words: tuple[str, ...], parts: tuple[str, ...] = PARTS) -> None:
+    """Run a command: it ends with 2 and one clear message, and leaves every file as it was."""
+    before = place.files()
+    code, out, err = place.run(*command)
+    text = out if command[0] == "check" else err
+    assert code == 2, f"{code}\n{out}\n{err}"
+    assert "Traceback" not in out + err
+    for word in (*words, *parts):
+        assert word in text, f"{word!r} is not in:\n{text}"
+    assert place.files() == before, "something was written"

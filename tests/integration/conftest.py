@@ -1,0 +1,45 @@
+"""Fixtures of the tests of bad input."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+
+import pytest
+
+from tests.support.place import Place, build, copied
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The files that each `place` begins with."""
+    return build(tmp_path_factory.mktemp("original"))
+
+
+@pytest.fixture
+def place(
+    original: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Place:
+    """A copy of the files as the current directory, and an empty cache."""
+    root = copied(original, tmp_path / "context")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Place(root=root, capture=capsys)
+
+
+@pytest.fixture(scope="session")
+def trained(original: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """An output directory of the experiment."""
+    from model_def.experiment import load_experiment
+    from model_def.train import train
+
+    root = copied(original, tmp_path_factory.mktemp("trained") / "context")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        return train(load_experiment(pathlib.Path("tiny.yaml")), output=root / "run").output
+
+
+@pytest.fixture
+def run(place: Place, trained: pathlib.Path) -> pathlib.Path:
+    """That output directory, as `run/` in the place."""
+    return pathlib.Path(shutil.copytree(trained, place.root / "run", symlinks=True))

@@ -1,0 +1,284 @@
+"""Mistakes in what a run reads and writes besides its data: outputs, checkpoints, weights, pictures."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import pathlib
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from tests.support.place import Mistake, Place, assert_refused, says
+
+TWO_EPOCHS = "train_cfg.max_epochs=2"
+NARROW = ("model.backbone.base_channels=4", "model.neck.in_channels=[4, 8, 16, 32]")
+STATE = "checkpoints/2/state_dict.pth"
+Edit = Callable[[Place], object]
+
+
+def saving(content: object, name: str = "w.pth") -> Edit:
+    """Saves something with torch."""
+    return lambda place: torch.save(content, place.root / name)
+
+
+def written(name: str, content: bytes) -> Edit:
+    """Writes a file."""
+    return lambda place: (place.root / name).write_bytes(content)
+
+
+def removed(name: str) -> Edit:
+    """Removes a file or folder of the run."""
+    return lambda place: (shutil.rmtree if (place.root / name).is_dir() else pathlib.Path.unlink)(place.root / name)
+
+
+def halved(name: str) -> Edit:
+    """Cuts a file of the run in half."""
+    return lambda place: written(name, (place.root / name).read_bytes()[: (place.root / name).stat().st_size // 2])(
+        place
+    )
+
+
+# Root may write anywhere: what lies below a file, and in the kernel's own file systems, nobody can write.
+OUTPUT: dict[str, Mistake] = {
+    "below a file": says("can't be written: 'tiny.yaml/x'", "Not a directory", arguments=("--output", "tiny.yaml/x")),
+    "a file": says("can't be written: 'tiny.yaml'", "--output DIR", arguments=("--output", "tiny.yaml")),
+    "not writable": says("can't be written: '/proc/x'", "a directory that you may", arguments=("--output", "/proc/x")),
+    "taken": says("already holds something: 'data'", "--output DIR", arguments=("--output", "data")),
+}
+
+RESUME: dict[str, Mistake] = {
+    "never trained": says(
+        "no output of the experiment 'tiny' has a checkpoint", "output/tiny\n", arguments=("--resume",)
+    ),
+    "no such path": says("there is no checkpoint to resume from: 'x/1'", arguments=("--resume", "x/1")),
+    "no checkpoint there": says("there is no checkpoint to resume from: 'data'", arguments=("--resume", "data")),
+    "the checkpoint is gone": says(
+        "there is no checkpoint to resume from: 'run'",
+        prepare=removed("run/checkpoints/2"),
+        arguments=("--resume", "run"),
+    ),
+    "no state": says(
+        "not a whole checkpoint: no state_dict.pth",
+        "run/checkpoints/2'",
+        prepare=removed(f"run/{STATE}"),
+        arguments=("--resume", "run"),
+    ),
+    "half a state": says(
+        "state_dict.pth is broken", prepare=halved(f"run/{STATE}"), arguments=("--resume", "run/checkpoints/2")
+    ),
+    "no progress": says(
+        "no trial_state.pkl", prepare=removed("run/checkpoints/2/trial_state.pkl"), arguments=("--resume", "run")
+    ),
+    "broken metadata": says(
+        "not a whole checkpoint",
+        "metadata.json: Expecting",
+        prepare=written("run/checkpoints/2/metadata.json", b"{"),
+        arguments=("--resume", "run"),
+    ),
+    "another model": says(
+        "the checkpoint is one of another model: 104 of 144 tensors differ",
+        "backbone.bn1.bias: (8,) in the checkpoint, (4,) in the model",
+        "use_pretrained=PATH/model.pth",
+        arguments=("--resume", "run", TWO_EPOCHS, *NARROW),
+    ),
+    "another optimizer": says(
+        "trained with another optimizer: 'only one has amsgrad, betas",
+        arguments=("--resume", "run", TWO_EPOCHS, "optim_wrapper.optimizer={_delete_: true, type: AdamW, lr: 0.1}"),
+    ),
+    "another schedule": says(
+        "trained with another schedule: '2 schedulers in the checkpoint, 0 here'",
+        arguments=("--resume", "run", TWO_EPOCHS, "param_scheduler=[]"),
+    ),
+    "another output that is taken": says(
+        "already holds something: 'data'", arguments=("--resume", "run", "--output", "data", TWO_EPOCHS)
+    ),
+    "a model that can't be built": says(
+        "can't build the model", "num_outs", arguments=("--resume", "run", TWO_EPOCHS, "model.neck.num_outs=1")
+    ),
+}
+
+WEIGHTS: dict[str, Mistake] = {
+    "missing": says(
+        "no such weights file: 'w.pth'", "command line (use_pretrained=w.pth)", arguments=("use_pretrained=w.pth",)
+    ),
+    "a folder": says("the weights are a directory, not a file: 'data'", arguments=("use_pretrained=data",)),
+    "an unknown scheme": says("'ftp://a/b.pth'", "s3:// or gs:// URL", arguments=("use_pretrained=ftp://a/b.pth",)),
+    "text": says(
+        "not a PyTorch checkpoint", "a .pth file", prepare=written("w.pth", b"hi"), arguments=("use_pretrained=w.pth",)
+    ),
+    "empty": says("not a PyTorch checkpoint", prepare=written("w.pth", b""), arguments=("use_pretrained=w.pth",)),
+    "half": says(
+        "the weights can't be read",
+        "'model.pth'",
+        prepare=halved("run/checkpoints/2/model.pth"),
+        arguments=("use_pretrained=run/checkpoints/2/model.pth",),
+    ),
+    "no tensors": says(
+        "the checkpoint holds no tensors: 'w.pth'", prepare=saving({"a": 1}), arguments=("use_pretrained=w.pth",)
+    ),
+    "another model": says(
+        "these weights are another model's: 30.0% of the parameters",
+        "'model.pth'",
+        "backbone.conv1.weight: (8, 3, 7, 7) in the weights, (4, 3, 7, 7) in the model",
+        "at least 50% of the model's parameters",
+        arguments=("use_pretrained=run/checkpoints/2/model.pth", *NARROW),
+    ),
+    "none in the zoo": says(
+        "this config isn't the zoo's",
+        "mine.py",
+        prepare=written("mine.py", b"_base_ = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'\n"),
+        arguments=("use_pretrained=true", "config_file=mine.py"),
+    ),
+    "none in load_from": says(
+        "'nothing.pth'", "load_from=None to start from random weights", arguments=("load_from=nothing.pth",)
+    ),
+    "another model's in load_from": says(
+        "these weights are another model's: 0.0%",
+        "command line (load_from=w.pth)",
+        prepare=saving({"state_dict": {"a": torch.zeros(3)}}),
+        arguments=("load_from=w.pth",),
+    ),
+    "none for the backbone": says(
+        "'nothing.pth'",
+        "model.backbone.init_cfg.checkpoint",
+        "model.backbone.init_cfg=None to start from random weights",
+        arguments=("model.backbone.init_cfg={type: Pretrained, checkpoint: nothing.pth}",),
+    ),
+    "no checkpoint for the backbone": says(
+        "the initial weights can't be loaded",
+        "'tiny.yaml'",
+        arguments=("model.backbone.init_cfg={type: Pretrained, checkpoint: tiny.yaml}",),
+    ),
+}
+
+IMAGE = "data/train/000001.png"
+PREDICT: dict[str, tuple[Edit | None, tuple[str, ...], tuple[str, ...]]] = {
+    "no such output": (None, ("nothing", IMAGE), ("there is no trained model: 'nothing'", "ls output/*")),
+    "not an output": (None, ("data", IMAGE), ("there is no trained model: 'data'",)),
+    "never trained": (None, ("tiny.yaml", IMAGE), ("no output of the experiment 'tiny' has a checkpoint",)),
+    "no such experiment": (None, ("nothing.yaml", IMAGE), ("no such experiment file: 'nothing.yaml'",)),
+    "no such image": (None, ("run", "a.png", IMAGE), ("there is no such image: 'a.png'",)),
+    "a broken image": (None, ("run", "tiny.yaml"), ("the image is broken: 'tiny.yaml'", "ls -l tiny.yaml")),
+    "broken weights": (
+        halved("run/checkpoints/2/model.pth"),
+        ("run", IMAGE),
+        ("the weights can't be loaded", "best/model.pth"),
+    ),
+    "weights of another model": (
+        saving({"state_dict": {"a": torch.zeros(3)}, "meta": {}}, "run/checkpoints/2/model.pth"),
+        ("run", IMAGE),
+        ("the weights are another model's than the config's", "144 missing", "run/config.py"),
+    ),
+    "a broken config": (
+        written("run/config.py", b"model = ("),
+        ("run", IMAGE),
+        ("the config can't be read (SyntaxError",),
+    ),
+    "no place to write": (None, ("run", IMAGE, "--to", "tiny.yaml/x"), ("can't be written: 'tiny.yaml/x'", "--to DIR")),
+}
+
+COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "unknown command": (("trian", "tiny.yaml"), ("there is no command 'trian'", "did you mean train?")),
+    "unknown option": (("train", "tiny.yaml", "--ouput", "x"), ("--ouput", "did you mean --output?")),
+    "no experiment": (("train",), ("required: EXPERIMENT.yaml",)),
+    "no image": (("predict", "run"), ("required: IMAGE",)),
+    "a wrong threshold": (("predict", "run", IMAGE, "--threshold", "7"), ("score from 0 to 1", "'7'")),
+    "unknown data": (("data", "quikstart"), ("'quikstart'", "quickstart", "digits")),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUT)
+def test_output(name: str, place: Place) -> None:
+    assert_refused(place, "train", "tiny.yaml", *OUTPUT[name].arguments, words=OUTPUT[name].says)
+
+
+@pytest.mark.parametrize("name", RESUME)
+def test_resume(name: str, run: pathlib.Path, place: Place) -> None:
+    """The run that was to be resumed stays as it was, too."""
+    RESUME[name].make(place)
+    assert_refused(place, "train", "tiny.yaml", *RESUME[name].arguments, words=RESUME[name].says)
+
+
+@pytest.mark.parametrize("command", ["train", "check"])
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_weights(name: str, command: str, run: pathlib.Path, place: Place) -> None:
+    WEIGHTS[name].make(place)
+    assert_refused(place, command, "tiny.yaml", *WEIGHTS[name].arguments, words=WEIGHTS[name].says)
+
+
+@pytest.fixture
+def server(place: Place) -> Iterator[str]:
+    """The URL of a server of the place's files."""
+    handler = functools.partial(QuietHandler, directory=place.root)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{found.server_port}"
+        found.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Says nothing on standard error."""
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_weights_with_a_wrong_hash(server: str, place: Place) -> None:
+    torch.save({"state_dict": {"a": torch.zeros(3)}}, "w-12345678.pth")
+    words = (
+        "not what their name says",
+        "SHA-256",
+        "whose SHA-256 begins with 12345678",
+        "w-12345678.pth, from command line",
+    )
+    assert_refused(place, "train", "tiny.yaml", f"use_pretrained={server}/w-12345678.pth", words=words)
+
+
+def test_weights_that_are_not_on_the_server(server: str, place: Place) -> None:
+    words = ("the weights can't be downloaded (HTTP 404", f"'{server}/w.pth'", "use_pretrained: path/to/it.pth")
+    assert_refused(place, "train", "tiny.yaml", f"use_pretrained={server}/w.pth", words=words)
+
+
+def test_check_downloads_nothing(server: str, place: Place) -> None:
+    code, out, err = place.run(
+        "check",
+        "tiny.yaml",
+        f"use_pretrained={server}/w.pth",
+        f"model.backbone.init_cfg={{type: Pretrained, checkpoint: '{server}/backbone.pth'}}",
+    )
+    assert code == 0, out + err
+    assert f"{server}/w.pth (not downloaded)" in out
+
+
+@pytest.mark.parametrize("name", PREDICT)
+def test_predict(name: str, run: pathlib.Path, place: Place) -> None:
+    prepare, arguments, words = PREDICT[name]
+    if prepare:
+        prepare(place)
+    assert_refused(place, "predict", *arguments, words=words)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_line(name: str, place: Place) -> None:
+    arguments, words = COMMANDS[name]
+    assert_refused(place, *arguments, words=("usage: python -m model_def", *words), parts=())
+
+
+@pytest.mark.parametrize("root", ["data", "tiny.yaml"])
+def test_data_in_the_place_of_something_else(root: str, place: Place) -> None:
+    place.annotations(lambda content: content.clear())
+    (place.root / "data/manifest.json").unlink()
+    assert_refused(place, "data", "digits", "--root", root, words=("something else is in the data set's place", root))
+
+
+def test_half_a_line_of_metrics_does_not_stop_a_run(run: pathlib.Path, place: Place) -> None:
+    """What a process leaves that was killed, or found no room, while it wrote."""
+    with (run / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"group": "trai')
+    code, _, err = place.run("train", "tiny.yaml", "--resume", "run", TWO_EPOCHS)
+    assert code == 0, err
+    assert "trai" not in (run / "metrics.jsonl").read_text().replace("training", "")

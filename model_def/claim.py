@@ -57,6 +57,7 @@ def _create(output: Path, *, resume: bool) -> None:
         raise OutputError(
             what="the output directory already holds something",
             value=str(output),
+            where=f"{output.resolve()}: {next(output.iterdir()).name} and so on",
             allowed="an empty or new directory",
             next=f"{earlier}choose another one: --output DIR",
         )

@@ -44,6 +44,7 @@ def find_resume(path: Path | None, *, name: str) -> Resume:
         raise WeightsError(
             what="there is no checkpoint to resume from",
             value=str(output),
+            where=str(output.resolve()),
             allowed="an output directory with checkpoints/latest, or one of the folders in checkpoints/",
             next="train without --resume",
         )
@@ -64,6 +65,7 @@ def newest_output(name: str, *, holding: str) -> Path:
         raise WeightsError(
             what=f"no output of the experiment {name!r} has a checkpoint",
             where=str(folder.resolve()),
+            allowed="an experiment that was trained in this directory, with checkpoints/ in its output",
             next="train it first, or name its output directory",
         )
     return found[-1]
@@ -82,6 +84,7 @@ def find_model(path: Path) -> tuple[Path, Path]:
     raise WeightsError(
         what="there is no trained model",
         value=str(path),
+        where=str(path.resolve()),
         allowed="an output directory with config.py and checkpoints/, or one of its checkpoints",
         next="ls output/*",
     )
@@ -98,7 +101,8 @@ def _whole(checkpoint: Path) -> Path:
     if missing or broken:
         raise WeightsError(
             what="this is not a whole checkpoint: " + (f"no {missing[0]}" if missing else f"{broken[0]} is broken"),
-            value=str(checkpoint),
+            value=checkpoint.name,
+            where=str(checkpoint),
             allowed=f"a folder with {', '.join(STATE)}, as training wrote it",
             next="copy the folder again, or resume from another one in checkpoints/",
         )

@@ -103,7 +103,8 @@ def _read_config(path: Path) -> Config:
     except Exception as error:  # a config is a program: it may raise anything
         raise ConfigError(
             what=f"the config can't be read ({type(error).__name__}: {error})",
-            value=str(path),
+            value=path.name,
+            where=str(path),
             allowed="the config.py that training wrote",
             next="take another output directory: ls output/*",
         ) from error

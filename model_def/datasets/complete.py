@@ -112,7 +112,8 @@ def _refuse_what_is_not_ours(root: Path) -> None:
     if not empty and not _manifest(root):
         raise DataError(
             what="something else is in the data set's place",
-            value=str(root),
+            value=root.name,
+            where=str(root),
             allowed="a directory that is empty or not there yet",
             next=f"choose another directory, or move this one away: mv {root} {root}.mine",
         )

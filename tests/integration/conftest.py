@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pathlib
 import shutil
 
@@ -21,6 +22,7 @@ def place(
     original: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Place:
     """A copy of the files as the current directory, and an empty cache."""
+    gc.freeze()  # mmengine collects garbage for each data set, and all that mmdet imports is looked through
     root = copied(original, tmp_path / "context")
     monkeypatch.chdir(root)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

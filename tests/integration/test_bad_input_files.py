@@ -63,7 +63,7 @@ RESUME: dict[str, Mistake] = {
     ),
     "no state": says(
         "not a whole checkpoint: no state_dict.pth",
-        "run/checkpoints/2'",
+        "run/checkpoints/2\n",
         prepare=removed(f"run/{STATE}"),
         arguments=("--resume", "run"),
     ),
@@ -112,7 +112,7 @@ WEIGHTS: dict[str, Mistake] = {
     ),
     "empty": says("not a PyTorch checkpoint", prepare=written("w.pth", b""), arguments=("use_pretrained=w.pth",)),
     "half": says(
-        "the weights can't be read",
+        "not a PyTorch checkpoint",
         "'model.pth'",
         prepare=halved("run/checkpoints/2/model.pth"),
         arguments=("use_pretrained=run/checkpoints/2/model.pth",),
@@ -272,7 +272,9 @@ def test_command_line(name: str, place: Place) -> None:
 def test_data_in_the_place_of_something_else(root: str, place: Place) -> None:
     place.annotations(lambda content: content.clear())
     (place.root / "data/manifest.json").unlink()
-    assert_refused(place, "data", "digits", "--root", root, words=("something else is in the data set's place", root))
+    assert_refused(
+        place, "data", "digits", "--root", root, words=("something else is in the data set's place", f"{root}.mine")
+    )
 
 
 def test_half_a_line_of_metrics_does_not_stop_a_run(run: pathlib.Path, place: Place) -> None:

@@ -169,10 +169,11 @@ def _data(arguments: argparse.Namespace) -> int:
 
     build = getattr(datasets, arguments.name)
     built = build(arguments.root) if arguments.root else build()
-    print(f"{'built' if built.fresh else 'already there'}: {built.root} ({len(built.classes)} classes)")
+    root, classes = os.path.relpath(built.root), len(built.classes)
+    print(f"{'built' if built.fresh else 'already there'}: {root} ({classes} class{'' if classes == 1 else 'es'})")
     for name, split in built.splits.items():
         print(f"  {name}: {split.images} images, {split.annotations} boxes")
-    print(f"  where it is from, and its licence: {built.root / 'SOURCE.md'}")
+    print(f"  where it is from, and its licence: {root}/SOURCE.md")
     return 0
 
 

@@ -24,7 +24,10 @@ def write_config(config: Config, path: Path) -> None:
         os.replace(part, path)
     except OSError as error:
         what = f"config.py can't be written ({error.strerror})"
-        raise OutputError(what=what, value=str(path), where=str(path.parent), next="choose another --output") from error
+        allowed = "a directory that you may write, on a disk with room"
+        raise OutputError(
+            what=what, value=path.name, where=str(path.parent), allowed=allowed, next="choose another one: --output DIR"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 

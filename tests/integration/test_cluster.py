@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import sys
 
 import determined as det
 import pytest
@@ -61,7 +62,8 @@ def test_the_new_entry_point(trial_context):
     assert (run.path / "checkpoints/latest/model.pth").exists()
 
 
-def test_the_old_entry_point(trial_context):
+def test_the_old_entry_point(trial_context, monkeypatch):
+    monkeypatch.setitem(sys.modules, "model_def", sys.modules["model_def"])  # Determined imports it anew: put it back
     trial, run = trial_context
     trial_class = load.trial_class_from_entrypoint("model_def:MMDetTrial")
     assert issubclass(trial_class, pytorch.PyTorchTrial)

@@ -1,6 +1,8 @@
 """Output directories: chosen, claimed, found again."""
 
+import errno
 import os
+import threading
 import zipfile
 
 import pytest
@@ -161,3 +163,33 @@ def test_no_model(tmp_path):
         find_model(tmp_path)
     with pytest.raises(WeightsError, match="'x' has a checkpoint"):
         newest_output("x", holding="checkpoints/latest")
+
+
+def test_a_thread_that_finds_the_disk_full_prints_no_traceback(tmp_path, monkeypatch):
+    """TensorBoard's; it raises the error again in the main thread."""
+    printed = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: printed.append(args.exc_value))
+
+    def fail(error):
+        raise error
+
+    with claimed(tmp_path / "run"):
+        for error in (OSError(errno.ENOSPC, "no space left"), other := ValueError("something else")):
+            thread = threading.Thread(target=fail, args=(error,))
+            thread.start()
+            thread.join()
+    assert printed == [other]
+
+
+def test_a_full_disk_becomes_a_message_of_how_to_go_on(tmp_path):
+    def fail(**options):
+        with claimed(tmp_path / "run", **options):
+            raise OSError(errno.ENOSPC, "no space left", "somewhere")
+
+    with pytest.raises(OutputError, match="the disk is full: 'somewhere'") as error:
+        fail()
+    assert "start again" in error.value.problems[0].next
+    make_run(tmp_path / "run")
+    with pytest.raises(OutputError) as error:
+        fail(resume=True)
+    assert error.value.problems[0].next.endswith(f"--resume {tmp_path / 'run'}")

@@ -26,6 +26,7 @@ from model_def.experiment import Experiment, experiment_from
 from model_def.weights import (
     check_loadable,
     clean_file,
+    download,
     download_errors,
     load_report,
     pretrained,
@@ -290,7 +291,7 @@ def test_zoo_weights_from_a_local_server(
 def test_an_interrupted_download_continues(
     server: tuple[str, type[Handler]], checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_def.weights.download.PAUSE", 0)
+    monkeypatch.setattr(download, "PAUSE", 0)
     url, handler = server
     (tmp_path / "www" / "w.pth").write_bytes(checkpoint.read_bytes())
     handler.cuts = 1
@@ -303,7 +304,7 @@ def test_an_interrupted_download_continues(
 def test_what_can_not_be_fetched(
     name: str, reason: str, server: tuple[str, type[Handler]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_def.weights.download.PAUSE", 0)
+    monkeypatch.setattr(download, "PAUSE", 0)
     url = "http://127.0.0.1:9/w.pth" if name == "nobody" else f"{server[0]}/{name}"
     with pytest.raises(WeightsError, match=reason) as caught:
         fetch(url, where="e.yaml:8:3 (hyperparameters.use_pretrained)")
@@ -316,7 +317,7 @@ def test_what_can_not_be_fetched(
 def test_from_s3(
     server: tuple[str, type[Handler]], checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_def.weights.download.PAUSE", 0)
+    monkeypatch.setattr(download, "PAUSE", 0)
     for name, value in {"AWS_ENDPOINT_URL": server[0], "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "www" / "bucket" / "deep").mkdir(parents=True)
@@ -329,7 +330,7 @@ def test_from_s3(
 def test_from_google_storage(
     server: tuple[str, type[Handler]], checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_def.weights.download.PAUSE", 0)
+    monkeypatch.setattr(download, "PAUSE", 0)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server[0])
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "trees")
     folder = tmp_path / "www" / "download" / "storage" / "v1" / "b" / "bucket" / "o"

@@ -139,11 +139,16 @@ class DryRun:
 
     def load_weights(self) -> str:
         """Where the weights come from, and how well they fit if they are on this disk: nothing is downloaded."""
+        from model_def.compose.tree import dicts
         from model_def.weights import is_url, source
 
         wanted = source(self.experiment) or self.composed.config.get("load_from")
         if not wanted:
-            return "the model's own initialisation"
+            found = [
+                node for _, node in dicts(self.composed.config.to_dict()["model"]) if node.get("type") == "Pretrained"
+            ]
+            names = ", ".join(str(node.get("checkpoint")) for node in found)
+            return f"{names} (not downloaded)" if names else "the model's own initialisation"
         if is_url(wanted):
             return f"{wanted} (not downloaded)"
         runner = _needed(self._parked)

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from model_def.checks.images import check_images
 from model_def.checks.labels import check_evaluator, check_labels
-from model_def.compose.datasets import loader_datasets
+from model_def.compose.datasets import annotation_file, loader_datasets
 from model_def.compose.tree import dotted
 from model_def.errors import DataError, Problem
 from model_def.experiment import Experiment
@@ -48,8 +48,9 @@ def data_steps(config: Config, experiment: Experiment) -> Iterator[Step]:
             place = dotted(path)
             yield Step(name=f"{place}: annotations", run=functools.partial(check_labels, dataset, place, experiment))
             yield Step(name=f"{place}: images", run=functools.partial(check_images, dataset, place, experiment))
+    looked_at = [annotation_file(dataset) for _, dataset in loader_datasets(tree, "val_dataloader")]
     for place, evaluator in _evaluators(tree.get("val_evaluator")):
-        if evaluator.get("ann_file"):
+        if evaluator.get("ann_file") and evaluator["ann_file"] not in looked_at:
             yield Step(name=place, run=functools.partial(check_evaluator, evaluator, place, experiment))
 
 

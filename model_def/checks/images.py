@@ -11,7 +11,7 @@ from PIL import UnidentifiedImageError
 
 from model_def.annotations import look_for, read_coco
 from model_def.checks.labels import is_coco, remaining
-from model_def.checks.place import place_of
+from model_def.checks.place import place_of, require_root
 from model_def.compose.datasets import annotation_file, image_folder, is_local, local
 from model_def.errors import DataError
 from model_def.experiment import Experiment
@@ -32,6 +32,7 @@ def check_images(dataset: dict[str, Any], place: str, experiment: Experiment) ->
     name = image_folder(dataset)
     if not is_local(name):
         return "not looked at: the images are not on this machine"
+    require_root(dataset, place, experiment)
     where = place_of(experiment, place, "img_prefix")
     folder = local(name, experiment.directory)
     if not folder.is_dir():

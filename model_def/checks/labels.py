@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from model_def.annotations import Annotations, Image, look_for, read_coco
-from model_def.checks.place import place_of
+from model_def.checks.place import place_of, require_root
 from model_def.compose.components import classes_of
 from model_def.compose.datasets import annotation_file, is_local, local
 from model_def.errors import DataError
@@ -23,6 +23,7 @@ def check_labels(dataset: dict[str, Any], place: str, experiment: Experiment) ->
     name = annotation_file(dataset)
     if not name or not is_local(name):
         return "not looked at: no local annotation file"
+    require_root(dataset, place, experiment)
     where = place_of(experiment, place, "ann_file")
     path = local(name, experiment.directory)
     if not is_coco(dataset):

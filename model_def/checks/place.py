@@ -1,7 +1,12 @@
-"""Where, in the user's words, a data set's file or folder was chosen."""
+"""Where, in the user's words, a data set's file or folder was chosen; and the folder that all of it is in."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from model_def.annotations import look_for
+from model_def.compose.datasets import is_local, local
+from model_def.errors import DataError
 from model_def.experiment import Experiment
 
 
@@ -15,3 +20,25 @@ def place_of(experiment: Experiment, place: str, key: str) -> str:
     if experiment.hyperparameters.dataset is None or experiment.source.has(*override):
         return experiment.where(*override)
     return experiment.where("hyperparameters", "dataset", place.partition("_")[0], key)
+
+
+def require_root(dataset: dict[str, Any], place: str, experiment: Experiment) -> None:
+    """Refuse a data set whose `data_root` isn't there: one problem, however many files and data sets it concerns.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    root = dataset.get("data_root") or ""
+    folder = local(root, experiment.directory)
+    if not is_local(root) or folder.is_dir():
+        return
+    override = ("hyperparameters", "override_mmdet_config", *place.split("."), "data_root")
+    short = experiment.hyperparameters.dataset is not None
+    chosen = ("hyperparameters", "dataset", "root") if short else ("hyperparameters", "config_file")
+    raise DataError(
+        what="the data set is missing: there is no such folder",
+        value=root,
+        where=experiment.where(*(override if experiment.source.has(*override) else chosen)),
+        allowed=f"a folder, here {folder}",
+        next=look_for(folder),
+    )

@@ -52,6 +52,11 @@ def folder_for_file(place: Place) -> None:
 
 
 ANNOTATIONS: dict[str, Mistake] = {
+    "all missing": says(
+        "the data set is missing: there is no such folder: 'nowhere'",
+        "tiny.yaml:7:5 (hyperparameters.dataset.root)",
+        edit=(ROOT, "    root: nowhere\n    classes: [rectangle, ellipse]\n"),
+    ),
     "missing": says("the annotation file is missing", "data/train.json", TRAIN, prepare=without("train.json")),
     "missing to validate": says("the annotation file is missing", "val.json", VAL, prepare=without("val.json")),
     "missing for the evaluator": says(
@@ -165,7 +170,8 @@ def test_images(name: str, command: str, place: Place) -> None:
 def test_data_that_is_not_built_yet(name: str, command: str, place: Place) -> None:
     experiment = str(REPO / "experiments" / f"{name}.yaml")
     words = ("is missing", f"data/{name}", f"python -m model_def data {name}\n")
-    assert_refused(place, command, experiment, words=words)
+    said = assert_refused(place, command, experiment, words=words)
+    assert said.count("next:") == 1, "one message for all of its files"
 
 
 def test_every_problem_of_the_data_is_told_at_once(place: Place) -> None:

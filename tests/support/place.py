@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import torch
 
 from model_def import cli
 from model_def.datasets import made
@@ -128,8 +129,25 @@ def says(*words: str, **mistake: Any) -> Mistake:
     return Mistake(says=words, **mistake)
 
 
-def assert_refused(place: Place, *command: str, words: tuple[str, ...], parts: tuple[str, ...] = PARTS) -> None:
-    """Run a command: it ends with 2 and one clear message, and leaves every file as it was."""
+def written(name: str, content: str | bytes) -> Callable[[Place], object]:
+    """Writes a file."""
+    return lambda place: (place.root / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def saving(content: object, name: str = "w.pth") -> Callable[[Place], object]:
+    """Saves something with torch."""
+    return lambda place: torch.save(content, place.root / name)
+
+
+def halved(name: str) -> Callable[[Place], object]:
+    """Cuts a file of the run in half."""
+    return lambda place: written(name, (place.root / name).read_bytes()[: (place.root / name).stat().st_size // 2])(
+        place
+    )
+
+
+def assert_refused(place: Place, *command: str, words: tuple[str, ...], parts: tuple[str, ...] = PARTS) -> str:
+    """Run a command: it ends with 2 and one clear message, which is returned, and leaves every file as it was."""
     before = place.files()
     code, out, err = place.run(*command)
     text = out if command[0] == "check" else err
@@ -138,3 +156,4 @@ def assert_refused(place: Place, *command: str, words: tuple[str, ...], parts: t
     for word in (*words, *parts):
         assert word in text, f"{word!r} is not in:\n{text}"
     assert place.files() == before, "something was written"
+    return text

@@ -160,12 +160,13 @@ def test_without_the_short_form_the_place_is_the_override(root: pathlib.Path) ->
     path.write_text(
         "searcher: {name: single, metric: bbox_mAP}\n"
         f"hyperparameters:\n  config_file: {RETINANET}\n  global_batch_size: 2\n"
-        "  override_mmdet_config:\n    train_dataloader.dataset.ann_file: nowhere.json\n"
+        f"  override_mmdet_config:\n    train_dataloader.dataset.data_root: {root}\n"
+        "    train_dataloader.dataset.ann_file: nowhere.json\n"
     )
     one = load_experiment(path)
     with pytest.raises(DataError) as caught:
         check(one)
-    assert caught.value.problems[0].where.startswith(f"{path}:6:5 ")
+    assert caught.value.problems[0].where.startswith(f"{path}:7:5 ")
 
 
 def test_other_data_sets_only_have_to_exist(root: pathlib.Path) -> None:

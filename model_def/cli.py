@@ -26,8 +26,6 @@ _YAML = (".yaml", ".yml")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    # Before torch is loaded: OpenMP threads that wait must sleep, spinning ones slow a busy machine five- to tenfold.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without our signs must not end the training

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop
 from rich.console import Console
 from rich.text import Text
+
+from model_def.state.runner_state import unwrapped
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -41,7 +42,7 @@ def describe(runner: Runner, *, experiment: Experiment, output: Path | None, not
     """The plan of a runner whose loops, optimizer and dataloaders are built (from its `before_train` hooks on)."""
     rows = (
         ("config", experiment.hyperparameters.config_file),
-        ("model", _model(bare(runner.model))),
+        ("model", _model(unwrapped(runner.model))),
         ("weights", _weights(runner, experiment)),
         ("data", _data(runner)),
         ("length", _length(runner)),
@@ -57,11 +58,6 @@ def print_rows(rows: Iterable[tuple[str, str]], console: Console) -> None:
     """Print labels and texts as two columns."""
     for label, text in rows:
         console.print(Text.assemble((f"  {label:<12}", "dim"), text))
-
-
-def bare(model: nn.Module) -> Any:
-    """The model without the wrapper that distributes it."""
-    return model.module if is_model_wrapper(model) else model
 
 
 def parameters(model: nn.Module) -> str:

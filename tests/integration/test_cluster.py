@@ -15,7 +15,6 @@ import pytest
 import yaml
 from determined import core, load, pytorch
 from determined.common import context
-from mmdet.visualization import DetLocalVisualizer
 
 from model_def import train
 from model_def.experiment import load_experiment
@@ -29,7 +28,6 @@ RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
 @pytest.fixture
 def trial_context(shapes_context, write_yaml, tmp_path, monkeypatch):
     """The context of a small trial, and the container's view of its experiment."""
-    DetLocalVisualizer._instance_dict.clear()  # mmengine keeps one of a name in each process, and its directory
     monkeypatch.chdir(shapes_context)
     path = small_experiment(RETINANET, write_yaml)
     config = yaml.safe_load(path.read_text())

@@ -1,9 +1,9 @@
-"""Our time per iteration over stock mmengine's `Runner.train()`, alternating in one run.
+"""What our training costs over stock mmengine's `Runner.train()`, alternating in one run.
 
     python -m benchmarks.step [REPEATS]
 
-Both train the quickstart's model on its data from the same resolved config, each time in a fresh process. mmengine's
-own IterTimerHook takes the times of both; its first ten iterations (warm-up) are left out.
+A small and a large model are trained on the quickstart's data, by our command and from the config.py that it wrote by
+stock mmengine, each time in a fresh process. With DEVICE=cuda the GPU is used, else it is hidden.
 """
 
 from __future__ import annotations
@@ -15,67 +15,100 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
 
-EXPERIMENT = "experiments/quickstart.yaml"
-LENGTH = ("train_cfg.max_epochs=2", "train_cfg.val_interval=2", "scheduling_unit=10")
-WARM_UP = 10  # iterations
-
-STOCK = """
-import sys, json
-from mmengine.config import Config
-from mmengine.runner import Runner
-config = Config.fromfile(sys.argv[1])
-config.work_dir = sys.argv[2]
-runner = Runner.from_cfg(config)
-runner.train()
-scalars = {name: runner.message_hub.get_scalar(f"train/{name}").data[0].tolist() for name in ("time", "data_time")}
-json.dump(scalars, open(sys.argv[2] + "/times.json", "w"))
-"""
-
-
-# For both: without it, stock mmengine is several times slower on a machine that has other work (see docs/decisions.md).
+DATA = (
+    "hyperparameters.dataset.root=data/quickstart",
+    "hyperparameters.dataset.train={ann_file: train.json, img_prefix: train/}",
+    "hyperparameters.dataset.val={ann_file: val.json, img_prefix: val/}",
+    "hyperparameters.dataset.classes=[tree]",
+)
+SMALL_PICTURES = tuple(
+    f"{name}_dataloader.dataset.pipeline.{place}.scale=[128,128]" for name, place in (("train", 2), ("val", 1))
+)
+# The experiment, and what makes it short: two epochs, a checkpoint after each, one validation at the end.
+MODELS = {
+    "small: the quickstart's RetinaNet-R18": (
+        "experiments/quickstart.yaml", "train_cfg.max_epochs=2", "train_cfg.val_interval=2", "scheduling_unit=10",
+    ),
+    "large: Faster R-CNN R50, as the zoo has it": (
+        "experiments/faster_rcnn/faster_rcnn_r50_fpn_1x_coco.yaml", *DATA, *SMALL_PICTURES,
+        "hyperparameters.global_batch_size=2", "resources.slots_per_trial=1", "train_cfg.max_epochs=1",
+        "train_dataloader.num_workers=0", "train_dataloader.persistent_workers=false",
+        "val_dataloader.num_workers=0", "val_dataloader.persistent_workers=false",
+        "model.backbone.init_cfg=null", "scheduling_unit=10",
+    ),
+}  # fmt: skip
+ROWS = {
+    "step": "seconds an iteration",
+    "data": "of these, waiting for data",
+    "cpu": "CPU seconds an iteration",
+    "start": "seconds from start to first step",
+    "checkpoint": "seconds to save a checkpoint",
+    "memory": "peak memory in MiB",
+}
+# For both: without the first, stock mmengine is several times slower on a machine that has other work.
 ENVIRONMENT = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+if os.environ.get("DEVICE") != "cuda":
+    ENVIRONMENT["CUDA_VISIBLE_DEVICES"] = ""
 
 
-def ours(folder: pathlib.Path) -> dict[str, float]:
-    """Seconds an iteration and seconds waiting for data, by our command."""
-    command = [sys.executable, "-m", "model_def", "train", EXPERIMENT, *LENGTH, "--output", str(folder)]
-    subprocess.run(command, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    reports = [line for line in lines if line["group"] == "training" and line["steps_completed"] > WARM_UP]
-    names = {"iter_time": "time", "data_time": "data_time"}
-    return {short: statistics.mean(line["metrics"][name] for line in reports) for name, short in names.items()}
+def run(side: str, folder: pathlib.Path, *arguments: str) -> dict[str, float]:
+    """What one run of `benchmarks.side` costs."""
+    result = folder.with_suffix(f".{side}.json")
+    command = [sys.executable, "-m", "benchmarks.side", side, str(result), *arguments]
+    environment = {**ENVIRONMENT, "BENCHMARK_STARTED": str(time.time())}
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{side} failed:\n{done.stdout}\n{done.stderr}")
+    costs: dict[str, float] = json.loads(result.read_text())
+    return costs
 
 
-def stock(config: pathlib.Path, folder: pathlib.Path) -> dict[str, float]:
-    """The same by stock mmengine."""
-    folder.mkdir()
-    command = [sys.executable, "-c", STOCK, str(config), str(folder)]
-    subprocess.run(command, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    times = json.loads((folder / "times.json").read_text())
-    return {name: statistics.mean(values[WARM_UP:]) for name, values in times.items()}
+def pairs(arguments: tuple[str, ...], repeats: int) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
+    """Ours and stock's costs of each turn; who begins changes, so that a machine that slows down favours nobody."""
+    with tempfile.TemporaryDirectory() as scratch:
+        config = pathlib.Path(scratch, "config.py")
+        for turn in range(repeats):
+            folder = pathlib.Path(scratch, str(turn))
+
+            def ours(folder: pathlib.Path = folder) -> dict[str, float]:
+                costs = run("ours", folder, *arguments, "--output", str(folder / "ours"))
+                config.write_text((folder / "ours/config.py").read_text())
+                return costs
+
+            def stock(folder: pathlib.Path = folder) -> dict[str, float]:
+                return run("stock", folder, str(config), str(folder / "stock"))
+
+            folder.mkdir()
+            own, theirs = (ours(), stock()) if turn % 2 == 0 else (stock(), ours())[::-1]
+            yield own, theirs
+
+
+def compare(model: str, arguments: tuple[str, ...], repeats: int) -> Table:
+    """The medians of both, and the median of the pairs' ratios with its range."""
+    measured = []
+    for turn, (own, theirs) in enumerate(pairs(arguments, repeats), start=1):
+        measured.append((own, theirs))
+        print(f"{model}: {turn}/{repeats}: {own['step']:.4f} s against {theirs['step']:.4f} s a step", flush=True)
+    table = Table("", "ours", "stock", "ratio", "of the pairs", title=f"{model}: {repeats} alternating pairs")
+    for name, label in ROWS.items():
+        own, theirs = (statistics.median(pair[side][name] for pair in measured) for side in (0, 1))
+        ratios = sorted(pair[0][name] / pair[1][name] for pair in measured)
+        scatter = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
+        table.add_row(label, f"{own:.4g}", f"{theirs:.4g}", f"{statistics.median(ratios):.3f}", scatter)
+    return table
 
 
 def main(repeats: int = 5) -> None:
-    """Run both in turn and print the medians and the median of the pairs' ratios."""
-    pairs = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for turn in range(repeats):
-            own = ours(pathlib.Path(scratch, f"ours{turn}"))
-            theirs = stock(pathlib.Path(scratch, f"ours{turn}", "config.py"), pathlib.Path(scratch, f"stock{turn}"))
-            pairs.append((own, theirs))
-            print(
-                f"{turn + 1}/{repeats}: ours {own['time']:.4f} s, stock {theirs['time']:.4f} s an iteration", flush=True
-            )
-    table = Table("", "ours", "stock", "ratio", title=f"{EXPERIMENT}: medians of {repeats} alternating runs")
-    for name, label in (("time", "seconds an iteration"), ("data_time", "of these, waiting for data")):
-        own, theirs = (statistics.median(pair[side][name] for pair in pairs) for side in (0, 1))
-        ratio = statistics.median(pair[0][name] / pair[1][name] for pair in pairs)
-        table.add_row(label, f"{own:.4f}", f"{theirs:.4f}", f"{ratio:.3f}")
-    Console().print(table)
+    """Compare every model."""
+    tables = [compare(model, arguments, repeats) for model, arguments in MODELS.items()]
+    for table in tables:
+        Console().print(table)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,130 @@
+"""Trains once, by our command or by stock mmengine, and writes what it cost as JSON: `benchmarks.step` compares them.
+
+    python -m benchmarks.side ours COSTS.json EXPERIMENT.yaml [key=value …]
+    python -m benchmarks.side stock COSTS.json CONFIG.py WORK_DIR
+
+Both are timed by the same mmengine hook and by mmengine's own IterTimerHook.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import pathlib
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+# When the process was started, by the one who started it: importing belongs to the time to the first step.
+STARTED = float(os.environ.get("BENCHMARK_STARTED", time.time()))
+WARM_UP = 20  # iterations that are left out; a first report, which loads TensorBoard, is among them
+
+
+class Costs:
+    """What one run costs.
+
+    Attributes:
+        start: seconds from the start of the process to its first step.
+        steps, data: of each iteration, seconds in all and seconds waiting for data.
+        clock: the process's CPU seconds after each iteration.
+        checkpoints: seconds of each saving.
+    """
+
+    def __init__(self) -> None:
+        self.start = 0.0
+        self.steps: list[float] = []
+        self.data: list[float] = []
+        self.clock: list[float] = []
+        self.checkpoints: list[float] = []
+
+    def timed(self, save: Callable[..., Any]) -> Callable[..., Any]:
+        """`save`, its time taken."""
+
+        @functools.wraps(save)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return save(*args, **kwargs)
+            finally:
+                self.checkpoints.append(time.perf_counter() - start)
+
+        return wrapper
+
+    def write(self, path: str) -> None:
+        """The means, and the peak of memory in MiB: the GPU's where one is used, else the process's."""
+        import torch
+
+        gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+        memory = gpu / 2**20 or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+        costs = {
+            "step": statistics.mean(self.steps[WARM_UP:]),
+            "cpu": (self.clock[-1] - self.clock[WARM_UP - 1]) / len(self.clock[WARM_UP:]),
+            "data": statistics.mean(self.data[WARM_UP:]),
+            "start": self.start,
+            "checkpoint": statistics.mean(self.checkpoints),
+            "memory": memory,
+        }
+        pathlib.Path(path).write_text(json.dumps(costs))
+
+
+def probe(costs: Costs) -> Any:
+    """A hook that fills `costs`."""
+    from mmengine.hooks import Hook
+
+    class Probe(Hook):
+        def before_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
+            costs.start = costs.start or time.time() - STARTED
+
+        def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
+            costs.steps.append(runner.message_hub.get_scalar("train/time").current())
+            costs.clock.append(time.process_time())
+            costs.data.append(runner.message_hub.get_scalar("train/data_time").current())
+
+    return Probe()
+
+
+def ours(costs: Costs, arguments: list[str]) -> None:
+    """`python -m model_def train`."""
+    from model_def import cli, controller, runner
+
+    park = runner.ParkedRunner.park
+
+    def probed(self: Any, **kwargs: Any) -> None:
+        self.register_hook(probe(costs), priority="LOWEST")
+        park(self, **kwargs)
+
+    runner.ParkedRunner.park = probed  # type: ignore[method-assign]
+    controller._Controller._checkpoint = costs.timed(controller._Controller._checkpoint)  # type: ignore[method-assign]
+    if code := cli.main(["train", *arguments]):
+        raise SystemExit(code)
+
+
+def stock(costs: Costs, config_file: str, work_dir: str) -> None:
+    """What mmdet's own training script does."""
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    config = Config.fromfile(config_file)
+    config.work_dir = work_dir
+    runner = Runner.from_cfg(config)
+    runner.register_hook(probe(costs), priority="LOWEST")
+    runner.save_checkpoint = costs.timed(runner.save_checkpoint)
+    runner.train()
+
+
+def main(side: str, path: str, *arguments: str) -> None:
+    """Run one side."""
+    costs = Costs()
+    if side == "ours":
+        ours(costs, list(arguments))
+    else:
+        stock(costs, *arguments)
+    costs.write(path)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

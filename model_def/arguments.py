@@ -18,6 +18,7 @@ usage: {PROGRAM} COMMAND …
 
   train EXPERIMENT.yaml [key=value …] [--output DIR] [--resume [PATH]]   train a detector
   check EXPERIMENT.yaml [key=value …]                                    try everything but the training
+  explain EXPERIMENT.yaml [KEY …] [key=value …] [--diff OTHER] [--json]  each value, and where it comes from
   ls [WORD …]                                                            experiments, and the zoo's configs
   data quickstart|digits [--root DIR]                                    build a small real data set
   predict EXPERIMENT_OR_OUTPUT IMAGE … [--threshold 0.3] [--to DIR]      find objects in images
@@ -29,6 +30,7 @@ examples:
   {PROGRAM} train experiments/quickstart.yaml optim_wrapper.optimizer.lr=1e-3 train_cfg.max_epochs=5
   {PROGRAM} train experiments/quickstart.yaml --resume
   {PROGRAM} predict experiments/quickstart.yaml photo.jpg
+  {PROGRAM} explain experiments/quickstart.yaml model.backbone optim_wrapper
   {PROGRAM} ls rtmdet tiny
   torchrun --nproc-per-node 2 -m model_def train experiments/quickstart.yaml
 
@@ -86,6 +88,17 @@ def _train(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", metavar="EXPERIMENT.yaml", type=Path, help="an experiment file")
+    parser.add_argument(
+        "words", metavar="KEY, key=value", nargs="*", default=[], help="show these parts; change a field, for this run"
+    )
+    parser.add_argument(
+        "--diff", metavar="OTHER", help="show what differs from another experiment, or with `zoo` from its config_file"
+    )
+    parser.add_argument("--json", action="store_true", help="print a list of {path, value, origin, replaced}")
+
+
 def _ls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "words", metavar="WORD", nargs="*", default=[], help="show what has all of these in its name or title"
@@ -116,6 +129,7 @@ def _env(parser: argparse.ArgumentParser) -> None:
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "train": ("Train a detector.", _train),
     "check": ("Try everything but the training: YAML, config, model, data, weights, metrics.", _experiment),
+    "explain": ("Print the whole config, each value with the place it comes from and what it replaced.", _explain),
     "ls": ("List experiments, and the zoo's configs.", _ls),
     "data": ("Build a small real data set, unless it is there.", _data),
     "predict": ("Find objects in images. Prints JSON, and draws the boxes.", _predict),

@@ -61,14 +61,12 @@ def _say(message: str, *, agreed: bool = False) -> None:
     Under torchrun, ranks that meet the same error leave the word to the first one: torchrun ends them when it exits.
     What befalls another rank alone is said a little later, unless they have agreed that it is the one to speak.
     """
-    if _rank() != 0 and not agreed:
+    from model_def.report.console import rank
+
+    if rank() != 0 and not agreed:
         time.sleep(2)
-        message = f"rank {_rank()}: {message}"
+        message = f"rank {rank()}: {message}"
     print(message, file=sys.stderr, flush=True)
-
-
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0"))
 
 
 def _help(_: argparse.Namespace) -> int:
@@ -80,6 +78,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from model_def.claim import claimed
     from model_def.experiment import load_experiment
     from model_def.output import find_resume, new_output
+    from model_def.report.console import rank
 
     resume = _resume_path(arguments)
     experiment = load_experiment(arguments.experiment, arguments.assignments)
@@ -88,7 +87,7 @@ def _train(arguments: argparse.Namespace) -> int:
     chosen = arguments.output or earlier or new_output(experiment.name)
     goes_on = earlier is not None and chosen.resolve() == earlier.resolve()
     # Only the first rank's choice counts: clocks differ.
-    with claimed(chosen, resume=goes_on) if _rank() == 0 else contextlib.nullcontext(chosen) as output:
+    with claimed(chosen, resume=goes_on) if rank() == 0 else contextlib.nullcontext(chosen) as output:
         _run(experiment, arguments, output=output, checkpoint=found.checkpoint if found else None)
     return 0
 
@@ -154,6 +153,24 @@ def _check(arguments: argparse.Namespace) -> int:
     return dry_run(arguments.experiment, arguments.assignments)
 
 
+def _explain(arguments: argparse.Namespace) -> int:
+    from model_def.explain import as_json, as_python, difference, explain, explain_zoo, is_below
+    from model_def.report.console import print_python
+
+    keys = [word for word in arguments.words if "=" not in word]
+    assignments = [word for word in arguments.words if "=" in word]
+    values = explain(arguments.experiment, assignments, keys)
+    if arguments.diff:
+        other = explain_zoo(arguments.experiment) if arguments.diff == "zoo" else explain(Path(arguments.diff))
+        for line in difference(values, {path: value for path, value in other.items() if is_below(path, keys)}):
+            print(line)
+    elif arguments.json:
+        print(as_json(values))
+    else:
+        print_python(as_python(values))
+    return 0
+
+
 def _ls(arguments: argparse.Namespace) -> int:
     from model_def.catalogue import listing
 
@@ -209,6 +226,7 @@ _COMMANDS = {
     None: _help,
     "train": _train,
     "check": _check,
+    "explain": _explain,
     "ls": _ls,
     "data": _data,
     "predict": _predict,

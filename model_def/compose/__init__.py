@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 from mmengine.config import Config
@@ -16,12 +17,15 @@ from model_def.compose import derive, require
 from model_def.compose.dataset import apply_dataset
 from model_def.compose.find import find_config
 from model_def.compose.load import import_modules, load_config
+from model_def.compose.origin import Layer, from_experiment, from_file, from_nowhere
 from model_def.compose.override import override
 from model_def.compose.tree import get, merged
 from model_def.compose.write import write_config
 from model_def.experiment import Experiment
 
-__all__ = ["Composed", "compose", "write_config"]
+__all__ = ["Composed", "compose", "files", "write_config"]
+
+OVERRIDES = ("hyperparameters", "override_mmdet_config")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,10 +35,12 @@ class Composed:
     Attributes:
         config: complete: stock `Runner.from_cfg(config).train()` trains it with the same numbers.
         notes: what the user should know before training.
+        layers: the steps that led to it, for `explain`.
     """
 
     config: Config
     notes: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
 
 
 def compose(experiment: Experiment, *, slots: int) -> Composed:
@@ -44,21 +50,25 @@ def compose(experiment: Experiment, *, slots: int) -> Composed:
         ConfigError: a config is missing or broken, a batch size doesn't divide, an override names nothing.
         DataError: class names have to be read from an annotation file that can't be read.
     """
-    config = layers(experiment)
-    require.trainable(config, experiment)
-    config = apply_dataset(config, experiment)
-    config = derive.batch_size(config, experiment, slots)
+    layers = [*files(experiment)]
+    require.trainable(layers[-1].config, experiment)
+
+    def lay(config: dict[str, Any], *place: str) -> dict[str, Any]:
+        layers.append(from_experiment(lambda _: experiment.where(*place), config))
+        return config
+
+    config = lay(apply_dataset(layers[-1].config, experiment), "hyperparameters", "dataset")
+    config = lay(derive.batch_size(config, experiment, slots), "hyperparameters", "global_batch_size")
     config, length_notes = derive.length(config, experiment)
-    config = derive.seed(config, experiment)
-    before = config
-    config, override_notes = _overridden(config, experiment)
+    lay(config, "searcher", "max_length")
+    before = lay(derive.seed(config, experiment), "reproducibility", "experiment_seed")
+    config, override_notes = _overridden(before, experiment)
+    layers.append(_overrides_layer(config, experiment))
     require.derived(before, config, experiment)
-    config = derive.test_as_val(before, config)
-    config = derive.complete(config, experiment)
-    require.trainable(config, experiment)
-    require.whole(config, experiment)
-    require.device(config, experiment)
-    require.not_resumed(config, experiment)
+    config = derive.complete(derive.test_as_val(before, config), experiment)
+    layers.append(from_nowhere("a complete config has it", config))
+    for check in (require.trainable, require.whole, require.device, require.not_resumed):
+        check(config, experiment)
     notes = (
         *experiment.notes,
         *length_notes,
@@ -66,10 +76,10 @@ def compose(experiment: Experiment, *, slots: int) -> Composed:
         *derive.milestones_note(config, get(before, "train_cfg.max_epochs")),
         *checkpoint_notes(get(config, "default_hooks.checkpoint")),
     )
-    return Composed(config=Config(config), notes=notes)
+    return Composed(config=Config(config), notes=notes, layers=tuple(layers))
 
 
-def layers(experiment: Experiment) -> dict[str, Any]:
+def files(experiment: Experiment) -> Iterator[Layer]:
     """`config_file` with every `merge_config` laid over it, in order."""
     names = [(experiment.hyperparameters.config_file, experiment.where("hyperparameters", "config_file"))]
     for index, name in enumerate(experiment.hyperparameters.merge_config):
@@ -78,12 +88,19 @@ def layers(experiment: Experiment) -> dict[str, Any]:
     for name, where in names:
         path = find_config(name, context=experiment.directory, where=where)
         config = merged(config, load_config(path, context=experiment.directory, where=where))
-    return config
+        yield from_file(path, config)
+
+
+def _overrides_layer(config: dict[str, Any], experiment: Experiment) -> Layer:
+    return from_experiment(
+        lambda path: experiment.where(*OVERRIDES, *path),
+        config,
+        gives=lambda path: experiment.source.has(*OVERRIDES, *path),
+    )
 
 
 def _overridden(config: dict[str, Any], experiment: Experiment) -> tuple[dict[str, Any], tuple[str, ...]]:
-    place = ("hyperparameters", "override_mmdet_config")
-    where = functools.partial(experiment.where, *place)
+    where = functools.partial(experiment.where, *OVERRIDES)
     overrides = experiment.hyperparameters.override_mmdet_config
     imports = {key: value for key, value in overrides.items() if str(key).split(".")[0] == "custom_imports"}
     if imports:  # first: the other overrides may name what these modules register

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 
 from rich.console import Console
+from rich.syntax import Syntax
 
 
 def rank() -> int:
@@ -16,3 +18,12 @@ def rank() -> int:
 def make_console() -> Console:
     """A console on today's standard output. Long lines are the terminal's to wrap; numbers get no colour."""
     return Console(file=sys.stdout, quiet=rank() != 0, soft_wrap=True, highlight=False)
+
+
+def print_python(lines: Iterable[str]) -> None:
+    """Print Python text, in colours on a terminal."""
+    text = "\n".join(lines)
+    if sys.stdout.isatty():
+        make_console().print(Syntax(text, "python", background_color="default", word_wrap=False))
+    else:
+        print(text)

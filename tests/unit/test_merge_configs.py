@@ -7,7 +7,7 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
-from model_def.compose import layers
+from model_def.compose import files
 from model_def.experiment import load_experiment
 from tests.support.commands import REPO
 
@@ -27,10 +27,14 @@ def experiment(write_yaml, *merge_configs):
     return load_experiment(write_yaml(content))
 
 
+def whole(experiment):
+    return [*files(experiment)][-1].config
+
+
 @pytest.mark.parametrize("path", MERGE_CONFIGS, ids=lambda path: str(path.relative_to(REPO)))
 def test_it_has_an_effect(path, write_yaml):
-    plain = layers(experiment(write_yaml))
-    changed = layers(experiment(write_yaml, path))
+    plain = whole(experiment(write_yaml))
+    changed = whole(experiment(write_yaml, path))
     assert changed != plain
     assert "_delete_" not in str(changed)
     assert path.read_text().startswith("# "), "it says what it is for"
@@ -39,7 +43,7 @@ def test_it_has_an_effect(path, write_yaml):
 
 
 def test_all_go_together(write_yaml):
-    config = layers(experiment(write_yaml, *MERGE_CONFIGS))
+    config = whole(experiment(write_yaml, *MERGE_CONFIGS))
     assert config["optim_wrapper"]["type"] == "AmpOptimWrapper"
     assert config["optim_wrapper"]["clip_grad"]["max_norm"] == 35
     assert config["train_dataloader"]["num_workers"] == 0

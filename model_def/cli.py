@@ -154,14 +154,19 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from model_def.explain import as_json, as_python, difference, explain, explain_zoo, is_below
-    from model_def.report.console import print_python
+    from model_def.report.console import make_console, print_python
+    from model_def.report.quiet import quiet
 
     keys = [word for word in arguments.words if "=" not in word]
     assignments = [word for word in arguments.words if "=" in word]
-    values = explain(arguments.experiment, assignments, keys)
+    with quiet(make_console(sys.stderr)):
+        from model_def.explain import as_json, as_python, difference, explain, explain_zoo, is_below
+
+        values = explain(arguments.experiment, assignments, keys)
+        other = {}
+        if arguments.diff:
+            other = explain_zoo(arguments.experiment) if arguments.diff == "zoo" else explain(Path(arguments.diff))
     if arguments.diff:
-        other = explain_zoo(arguments.experiment) if arguments.diff == "zoo" else explain(Path(arguments.diff))
         for line in difference(values, {path: value for path, value in other.items() if is_below(path, keys)}):
             print(line)
     elif arguments.json:
@@ -197,7 +202,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     from model_def.report.console import make_console
     from model_def.report.quiet import quiet
 
-    with quiet(make_console()):
+    with quiet(make_console(sys.stderr)):  # standard output is for the JSON
         from model_def.predict import as_json, predict
 
         model = arguments.model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -15,9 +16,9 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def make_console() -> Console:
-    """A console on today's standard output. Long lines are the terminal's to wrap; numbers get no colour."""
-    return Console(file=sys.stdout, quiet=rank() != 0, soft_wrap=True, highlight=False)
+def make_console(stream: TextIO | None = None) -> Console:
+    """A console on `stream`, by default standard output. Long lines are the terminal's to wrap; numbers stay plain."""
+    return Console(file=stream or sys.stdout, quiet=rank() != 0, soft_wrap=True, highlight=False)
 
 
 def print_python(lines: Iterable[str]) -> None:

@@ -57,7 +57,7 @@ def describe(runner: Runner, *, experiment: Experiment, output: Path | None, not
 def print_rows(rows: Iterable[tuple[str, str]], console: Console) -> None:
     """Print labels and texts as two columns."""
     for label, text in rows:
-        console.print(Text.assemble((f"  {label:<12}", "dim"), text))
+        console.print(Text.assemble((f"  {label:<12}", "dim"), text.replace("\n", f"\n{'':14}")))
 
 
 def parameters(model: nn.Module) -> str:

@@ -55,7 +55,9 @@ def place(tmp_path, monkeypatch):
     for name, text in (("base.py", BASE), ("config.py", CONFIG), ("merged.py", MERGED), ("x.yaml", EXPERIMENT)):
         (tmp_path / name).write_text(text)
     (tmp_path / "pure.py").write_text(PURE)
-    (tmp_path / "pure_base.py").write_text(BASE + CONFIG.replace("model = dict(backbone=dict(depth=18))", "").split("\n", 1)[1])
+    (tmp_path / "pure_base.py").write_text(
+        BASE + CONFIG.replace("model = dict(backbone=dict(depth=18))", "").split("\n", 1)[1]
+    )
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

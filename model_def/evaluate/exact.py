@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import functools
-import sys
-from collections.abc import Callable, Iterator
+import gc
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from mmengine.evaluator import BaseMetric
+
+from model_def.evaluate.evaluators import LVIS_NAME, substitutes
+from model_def.evaluate.shadow import modules_of, numpy_with, shadowed
 
 
 class RoundedMetric(float):
@@ -40,41 +43,90 @@ class _Watched(RoundedMetric):
         return format(self.exact, spec)
 
 
-def keep_exact(metric: BaseMetric) -> None:
-    """Make `metric.compute_metrics` return `RoundedMetric` wherever it rounds with Python's `round`."""
-    module = sys.modules[type(metric).compute_metrics.__module__]
-    metric.compute_metrics = functools.partial(_compute_exactly, metric.compute_metrics, module)
+class _Unrounded(float):
+    """A statistic that mmdet rounds by formatting it, `float(f"{value:.3f}")`: all digits are written instead."""
+
+    formatted: dict[float, float]
+
+    def __format__(self, spec: str) -> str:
+        text = format(float(self), spec)
+        if not spec.endswith("f"):
+            return text
+        self.formatted[float(self)] = float(text)
+        return repr(float(self))
 
 
-def _compute_exactly(compute: Callable[[Any], dict[str, Any]], module: ModuleType, results: Any) -> dict[str, Any]:
-    with _watched_round(module) as formatted:
-        metrics = compute(results)
-    return {name: _with_exact(value, formatted) for name, value in metrics.items()}
+class _Watch:
+    """What a metric's modules see in the place of what rounds; remembers the rounded value of each exact one."""
+
+    def __init__(self) -> None:
+        self.formatted: dict[float, float] = {}
+
+    def names(self, module: ModuleType, *, fast: bool) -> dict[str, Any]:
+        """What `module` is to see."""
+        names = {"round": self.round, **substitutes(module, self.unrounded, fast=fast)}
+        if vars(module).get("np") is np:
+            names["np"] = numpy_with(round=self.around, around=self.around)
+        if LVIS_NAME in names:  # mmdet hands LVIS's results through `float` before it formats them
+            names["float"] = lambda value: value if isinstance(value, _Unrounded) else builtins.float(value)
+        return names
+
+    def round(self, number: Any, ndigits: int | None = None) -> Any:
+        rounded = builtins.round(number, ndigits)
+        return self._watched(rounded, number) if isinstance(rounded, float) else rounded
+
+    def around(self, a: Any, decimals: int = 0) -> Any:
+        rounded = np.round(a, decimals)
+        return self._watched(rounded, a) if np.ndim(rounded) == 0 else rounded
+
+    def unrounded(self, value: Any) -> float:
+        number = _Unrounded(value)
+        number.formatted = self.formatted
+        return number
+
+    def _watched(self, rounded: Any, number: Any) -> _Watched:
+        result = _Watched(rounded, number)
+        result.formatted = self.formatted
+        return result
+
+    def exact(self, value: Any) -> Any:
+        """A metric with its exact value, if it was rounded."""
+        if isinstance(value, RoundedMetric):
+            return RoundedMetric(float(value), value.exact)
+        if isinstance(value, float) and value in self.formatted:
+            return RoundedMetric(self.formatted[value], value)
+        return value
+
+
+def keep_exact(metric: BaseMetric, *, fast: bool = True) -> None:
+    """Make `metric.compute_metrics` return `RoundedMetric` wherever it rounds.
+
+    Args:
+        metric: changed in place.
+        fast: whether COCO's and LVIS' matching runs in C++; the digits are the same.
+    """
+    compute = metric.compute_metrics
+
+    def exactly(*results: Any) -> dict[str, Any]:
+        watch = _Watch()
+        with contextlib.ExitStack() as stack:
+            if fast:
+                stack.enter_context(_uncollected())
+            for module in modules_of(metric):
+                stack.enter_context(shadowed(module, watch.names(module, fast=fast)))
+            metrics = compute(*results)
+        return {name: watch.exact(value) for name, value in metrics.items()}
+
+    metric.compute_metrics = exactly
 
 
 @contextlib.contextmanager
-def _watched_round(module: ModuleType) -> Iterator[dict[float, float]]:
-    """Let `module` see a `round` that remembers; yields the rounded value of each exact value that was formatted."""
-    formatted: dict[float, float] = {}
-
-    def watched(number: Any, ndigits: int | None = None) -> Any:
-        rounded = builtins.round(number, ndigits)
-        if not isinstance(rounded, float):
-            return rounded
-        result = _Watched(rounded, number)
-        result.formatted = formatted
-        return result
-
-    module.round = watched  # type: ignore[attr-defined]  # shadows the builtin in this one module
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: it would look through a million detections again and again, and find none to free."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        yield formatted
+        yield
     finally:
-        del module.round
-
-
-def _with_exact(value: Any, formatted: dict[float, float]) -> Any:
-    if isinstance(value, RoundedMetric):
-        return RoundedMetric(float(value), value.exact)
-    if isinstance(value, float) and value in formatted:
-        return RoundedMetric(formatted[value], value)
-    return value
+        if enabled:
+            gc.enable()

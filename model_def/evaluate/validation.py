@@ -6,25 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from determined import pytorch
-from mmdet.evaluation import CocoMetric
 from mmengine.dist import get_world_size
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from model_def.data import data_errors
+from model_def.evaluate import together
 from model_def.evaluate.exact import RoundedMetric, keep_exact
-
-_COCO_ITEMS = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
-_PROPOSAL_ITEMS = ("AR@100", "AR@300", "AR@1000", "AR_s@1000", "AR_m@1000", "AR_l@1000")
+from model_def.evaluate.expected import expected
 
 
-def prepare(evaluator: Evaluator) -> None:
-    """Make the evaluators keep exact values and need no directory that all processes share."""
+def prepare(evaluator: Evaluator, *, fast: bool = True) -> None:
+    """Make the evaluators keep exact values, and several processes one evaluation.
+
+    Args:
+        evaluator: changed in place.
+        fast: whether COCO's and LVIS' matching runs in C++; the digits are the same.
+    """
     for metric in evaluator.metrics:
-        keep_exact(metric)
-        if get_world_size() > 1:
-            metric.collect_device = "gpu"  # mmengine's name for "through the process group", whatever its device
+        keep_exact(metric, fast=fast)
+    if get_world_size() > 1:
+        together.join(evaluator.metrics)
 
 
 def reported(evaluator: Evaluator, metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -35,25 +38,13 @@ def reported(evaluator: Evaluator, metrics: Mapping[str, Any]) -> dict[str, floa
         metrics: what a validation loop hands to `after_val_epoch`, such as `{"coco/bbox_mAP": 0.106}`.
 
     Returns:
-        For example `{"bbox_mAP": 0.10634}`. Without any detection mmdet leaves COCO's metrics out: they are 0 here.
+        For example `{"bbox_mAP": 0.10634}`. Without any detection mmdet leaves COCO's and LVIS' metrics out: here they
+        are 0.
     """
-    complete = {name: 0.0 for metric in evaluator.metrics for name in _expected(metric)} | dict(metrics)
+    complete = {name: 0.0 for metric in evaluator.metrics for name in expected(metric)} | dict(metrics)
     short = {name: _without_prefix(name, evaluator) for name in complete}
     unique = len(set(short.values())) == len(short)
     return {short[name] if unique else name: _exact(value) for name, value in complete.items() if _is_number(value)}
-
-
-def _expected(metric: Any) -> list[str]:
-    """The full names that a plain COCO evaluation always has; other metrics report theirs in any case."""
-    if type(metric) is not CocoMetric or metric.format_only:
-        return []
-    names = []
-    for kind in metric.metrics:
-        if kind == "proposal_fast":
-            continue
-        items = metric.metric_items or (_PROPOSAL_ITEMS if kind == "proposal" else _COCO_ITEMS)
-        names += [item if kind == "proposal" else f"{kind}_{item}" for item in items]
-    return [f"{metric.prefix}/{name}" if metric.prefix else name for name in names]
 
 
 def _without_prefix(name: str, evaluator: Evaluator) -> str:
@@ -78,12 +69,13 @@ class ValidationReducer(pytorch.MetricReducer):
     mmengine has gathered every process's results by then, each sample counted once, so that nothing is left to reduce.
     """
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, *, fast: bool = True) -> None:
+        """Prepare the evaluators. `fast` is `prepare`'s; all processes must get here."""
         self.runner = runner
         self._metrics: dict[str, float] = {}
         runner.register_hook(_Listener(self), priority="LOWEST")
         if runner.val_loop is not None:
-            prepare(runner.val_loop.evaluator)
+            prepare(runner.val_loop.evaluator, fast=fast)
 
     def validate(self) -> None:
         """Run the configured validation loop once, on every process."""

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from mmdet.evaluation import CocoMetric, VOCMetric
+from mmdet.evaluation import CocoMetric, ReIDMetrics, SemSegMetric, VOCMetric
 from mmengine.evaluator import Evaluator
 from mmengine.structures import BaseDataElement
 
@@ -76,6 +76,51 @@ def test_what_is_not_rounded_stays(truth):
     assert metrics == plain_metrics
     exact = reported(evaluator, metrics)
     assert exact["AP50"] == exact["mAP"] == plain_metrics["pascal_voc/mAP"] != plain_metrics["pascal_voc/AP50"]
+
+
+def test_proposals_are_rounded_by_formatting(truth):
+    _, plain_metrics = evaluate(coco_metric(truth, metric="proposal"), truth)
+    metric = coco_metric(truth, metric="proposal")
+    keep_exact(metric)
+    evaluator, metrics = evaluate(metric, truth)
+    assert metrics == plain_metrics
+    exact = reported(evaluator, metrics)["AR@100"]
+    assert round(exact, 3) == metrics["coco/AR@100"] != exact
+
+
+REID = [
+    {"pred_feature": feature, "gt_label": torch.tensor([label])}
+    for label, feature in zip([0, 0, 1, 1, 0, 1, 0], torch.rand(7, 3, generator=torch.manual_seed(0)), strict=True)
+]
+SEMSEG = [
+    {
+        "area_intersect": torch.tensor([3.0, 5.0]), "area_union": torch.tensor([7.0, 9.0]),
+        "area_pred_label": torch.tensor([5.0, 8.0]), "area_label": torch.tensor([5.0, 6.0]),
+    }
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("build", "results", "name", "digits"),
+    [(lambda: ReIDMetrics(["mAP", "CMC"], metric_options={"rank_list": [1], "max_rank": 3}), REID, "mAP", 3),
+     (lambda: SemSegMetric(["mIoU", "mDice"]), SEMSEG, "mIoU", 2)],
+    ids=["reid", "semseg"],
+)  # fmt: skip
+def test_what_numpy_rounds_is_exact(build, results, name, digits):
+    plain, metric = build(), build()
+    plain.dataset_meta = metric.dataset_meta = {"classes": ("a", "b")}
+    keep_exact(metric)
+    plain_metrics, metrics = plain.compute_metrics(results), metric.compute_metrics(results)
+    assert metrics == pytest.approx(plain_metrics, abs=0)
+    assert np.round(metrics[name].exact, digits) == pytest.approx(plain_metrics[name])
+    assert abs(metrics[name].exact - metrics[name]) > 1e-6
+
+
+def test_without_detections_each_class_has_a_metric_too(truth):
+    metric = coco_metric(truth, classwise=True, metric_items=["mAP"])
+    metric.dataset_meta = {"classes": CLASSES}
+    names = {"bbox_mAP", *(f"{name}_precision" for name in CLASSES)}
+    assert reported(Evaluator([metric]), {}) == dict.fromkeys(names, 0.0)
 
 
 def test_without_detections_metrics_are_zero_not_missing(truth):

@@ -1,0 +1,126 @@
+"""The COCO and LVIS evaluators that metrics see while they compute: fast, and with unrounded statistics."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import lvis.eval
+import numpy as np
+from faster_coco_eval import COCO
+from lvis import LVISEval
+from mmengine.fileio import dump, put_text
+from pycocotools.cocoeval import COCOeval
+
+from model_def.evaluate.counting import Counter, count
+from model_def.evaluate.shadow import numpy_with, shadowed
+
+LVIS_NAME = "LVISEval"
+_COCO_NAMES = ("COCOeval", "COCOevalMP", "YTVISeval")  # what mmdet's modules call them
+
+
+class FastCOCOeval(COCOeval):
+    """pycocotools' evaluator, its matching and counting done in C++. Parameters and summary are pycocotools' own."""
+
+    def evaluate(self) -> None:
+        """Match and count; per-image results are not kept (`evalImgs` stays empty)."""
+        p = self.params
+        p.imgIds, p.maxDets = list(np.unique(p.imgIds)), sorted(p.maxDets)
+        if p.useCats:
+            p.catIds = list(np.unique(p.catIds))
+        self._paramsEval = copy.deepcopy(p)
+        truth = self.cocoGt.loadAnns(self.cocoGt.getAnnIds(imgIds=p.imgIds, catIds=p.catIds))
+        names = ("imgIds", "catIds", "iouThrs", "recThrs", "areaRng", "maxDets", "useCats")
+        self.eval = count(
+            Counter(self.cocoGt, self.cocoDt, p.iouType),
+            {name: getattr(p, name) for name in names},
+            [annotation for annotation in truth if not annotation.get("iscrowd")],
+        )
+        self.eval["params"] = p
+
+    def accumulate(self) -> None:
+        """`evaluate` has done it."""
+
+
+class StockLVISEval(LVISEval):
+    """lvis' own evaluator, made to run with a numpy that has no `np.float` any more."""
+
+    def accumulate(self) -> None:
+        """What lvis does."""
+        with shadowed(lvis.eval, {"np": numpy_with(float=float)}):
+            super().accumulate()
+
+
+class FastLVISEval(StockLVISEval):
+    """lvis' evaluator, its matching and counting done in C++. Parameters and summary are lvis' own."""
+
+    def evaluate(self) -> None:
+        """Match and count; per-image results are not kept."""
+        p = self.params
+        truth = list(self.lvis_gt.anns.values())
+        if not p.use_cats or any(annotation.get("ignore") or annotation.get("iscrowd") for annotation in truth):
+            super().evaluate()  # the C++ side knows crowds as COCO has them, and LVIS does not
+            return
+        p.img_ids = list(np.unique(p.img_ids))
+        self.freq_groups = self._prepare_freq_group()
+        images, classes, found = set(p.img_ids), set(p.cat_ids), self.lvis_dt.dataset["annotations"]
+        params = {
+            "imgIds": p.img_ids, "catIds": p.cat_ids, "iouThrs": p.iou_thrs, "recThrs": p.rec_thrs,
+            "areaRng": p.area_rng, "maxDets": [max(len(found), 1)], "useCats": 1,
+        }  # fmt: skip
+        counts = count(
+            Counter(COCO(self.lvis_gt.dataset), COCO(self.lvis_dt.dataset), p.iou_type, lvis_style=True),
+            params,
+            [each for each in truth if each["image_id"] in images and each["category_id"] in classes],
+        )
+        self.eval = {"params": p, "precision": counts["precision"][..., 0], "recall": counts["recall"][..., 0]}
+
+    def accumulate(self) -> None:
+        """`evaluate` has done it, unless lvis' own did."""
+        if not self.eval:
+            super().accumulate()
+
+
+def quick_dump(content: Any, file: str) -> None:
+    """mmengine's `dump` to a JSON file, the same text by json's C encoder: for a stream json takes its slow one."""
+    put_text(dump(content, file_format="json"), file)
+
+
+def substitutes(module: ModuleType, unrounded: Callable[[Any], float], *, fast: bool) -> dict[str, Any]:
+    """The evaluators that `module` is to see, by the names that it calls them.
+
+    Args:
+        module: a metric's.
+        unrounded: wraps a statistic so that formatting does not round it.
+        fast: whether COCO's and LVIS' count in C++.
+    """
+    theirs = vars(module)
+    found = {name: theirs[name] for name in _COCO_NAMES if isinstance(theirs.get(name), type)}
+    if fast and found.get("COCOeval") is COCOeval:
+        found["COCOeval"] = FastCOCOeval
+    seen: dict[str, Any] = {name: _with_unrounded_stats(cls, unrounded) for name, cls in found.items()}
+    if theirs.get(LVIS_NAME) is LVISEval:
+        seen[LVIS_NAME] = _with_unrounded_results(FastLVISEval if fast else StockLVISEval, unrounded)
+    if fast and seen and theirs.get("dump") is dump:
+        seen["dump"] = quick_dump
+    return seen
+
+
+def _with_unrounded_stats(cls: Any, unrounded: Callable[[Any], float]) -> type:
+    class Unrounded(cls):
+        def summarize(self) -> None:
+            super().summarize()
+            stats: Any = vars(self)["stats"]
+            self.stats = [unrounded(value) for value in stats]
+
+    return Unrounded
+
+
+def _with_unrounded_results(cls: Any, unrounded: Callable[[Any], float]) -> type:
+    class Unrounded(cls):
+        def get_results(self) -> dict[str, float]:
+            return {name: unrounded(value) for name, value in super().get_results().items()}
+
+    return Unrounded

@@ -16,7 +16,10 @@ STATE = ("metadata.json", "state_dict.pth", "trial_state.pkl")  # what a run nee
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Resume:
-    """Where to go on from: a checkpoint's folder, and the output directory to go on in (None: a new one)."""
+    """Where to go on from: a checkpoint's folder, or a file of stock mmengine; and the output directory to go on in.
+
+    `output` is None for a new one.
+    """
 
     checkpoint: Path
     output: Path | None
@@ -31,13 +34,20 @@ def find_resume(path: Path | None, *, name: str) -> Resume:
     """What `--resume [PATH]` means.
 
     An output directory goes on in place, and so does its latest checkpoint. Any other checkpoint starts a new output
-    directory, since the old one's metrics run past it. No path: the newest output directory of the experiment.
+    directory, since the old one's metrics run past it; so does a file of stock mmengine (`epoch_3.pth`). No path: the
+    newest output directory of the experiment.
 
     Raises:
         WeightsError: there is nothing to go on from, or only a part of it.
     """
+    if path is not None and path.is_file():
+        return Resume(checkpoint=path.resolve(), output=None)
     output = path or newest_output(name, holding="checkpoints/latest")
     latest = output / "checkpoints" / "latest"
+    if latest.is_symlink() and not latest.exists():
+        from model_def.platform.run_directory import put_back_replaced  # imports torch: only where it is needed
+
+        put_back_replaced(output)
     if latest.is_dir():
         return Resume(checkpoint=_whole(latest.resolve()), output=output)
     if not (output / "model.pth").is_file():
@@ -45,7 +55,8 @@ def find_resume(path: Path | None, *, name: str) -> Resume:
             what="there is no checkpoint to resume from",
             value=str(output),
             where=str(output.resolve()),
-            allowed="an output directory with checkpoints/latest, or one of the folders in checkpoints/",
+            allowed="an output directory with checkpoints/latest, one of the folders in checkpoints/, or "
+            "mmengine's own epoch_N.pth or iter_N.pth",
             next="train without --resume",
         )
     checkpoint = _whole(output.resolve())

@@ -6,7 +6,8 @@ from typing import Any
 
 from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
 
-from model_def.compose.tree import get
+from model_def.compose.override import flatten
+from model_def.compose.tree import dicts, dotted, get
 from model_def.errors import ConfigError, Problem
 from model_def.experiment import Experiment
 
@@ -14,6 +15,7 @@ REQUIRED = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
 SECTIONS = (*REQUIRED, "val_dataloader", "test_dataloader", "val_cfg", "test_cfg", "default_hooks")
 VALIDATION = ("val_dataloader", "val_cfg", "val_evaluator")
 COUNTS = ("max_epochs", "max_iters", "val_interval")
+AMP_ONLY = ("dtype", "loss_scale", "use_fsdp")  # what AmpOptimWrapper takes and OptimWrapper doesn't
 DECIDED = {
     "train_dataloader.batch_size": "hyperparameters.global_batch_size",
     "randomness.seed": "reproducibility.experiment_seed",
@@ -101,32 +103,43 @@ def device(config: dict[str, Any], experiment: Experiment) -> None:
     Raises:
         ConfigError: `AmpOptimWrapper` on a machine without an accelerator.
     """
-    wrapper = get(config, "optim_wrapper.type")
     accelerated = is_cuda_available() or is_npu_available() or is_mlu_available() or is_musa_available()
-    if wrapper == "AmpOptimWrapper" and not accelerated:
-        raise ConfigError(
-            what="mixed precision needs a GPU, and this machine has none",
-            value=wrapper,
-            where=_where(experiment, "optim_wrapper", "type"),
-            allowed="OptimWrapper on a CPU",
-            next="optim_wrapper.type=OptimWrapper",
-        )
+    wrappers = [("optim_wrapper", *path) for path, node in dicts(config["optim_wrapper"]) if _is_amp(node.get("type"))]
+    if not wrappers or accelerated:
+        return
+    overrides = flatten(experiment.hyperparameters.override_mmdet_config)
+    written = [dotted(item.parts) for item in overrides if item.parts[:-1] in wrappers and item.parts[-1] in AMP_ONLY]
+    raise ConfigError(
+        what="mixed precision needs a GPU, and this machine has none",
+        value="AmpOptimWrapper",
+        where=_where(experiment, *map(str, wrappers[0]), "type"),
+        allowed="OptimWrapper on a CPU",
+        next=" ".join(f"{dotted(path)}.type=OptimWrapper" for path in wrappers)
+        + (f", without the override of {' and '.join(written)}" if written else ""),
+    )
+
+
+def _is_amp(name: Any) -> bool:
+    return isinstance(name, str) and name.rpartition(".")[2] == "AmpOptimWrapper"
 
 
 def not_resumed(config: dict[str, Any], experiment: Experiment) -> None:
-    """Refuse mmengine's own way to resume, which knows nothing of Determined's checkpoints.
+    """Refuse mmengine's own ways to resume, which know nothing of Determined's checkpoints.
 
     Raises:
-        ConfigError: the config has `resume = True`.
+        ConfigError: the config has `resume = True`, or mmdet 2's `auto_resume = True`.
     """
-    if config.get("resume"):
-        raise ConfigError(
-            what="a config can't ask to be resumed",
-            value=config["resume"],
-            where=experiment.where("hyperparameters", "override_mmdet_config", "resume"),
-            allowed="resume = False",
-            next="train … --resume [PATH]; on a cluster Determined resumes by itself",
-        )
+    for key in ("resume", "auto_resume"):
+        if config.get(key):
+            overridden = any(item.parts == (key,) for item in flatten(experiment.hyperparameters.override_mmdet_config))
+            raise ConfigError(
+                what=f"a config can't ask to be resumed: {key}",
+                value=config[key],
+                where=_where(experiment, key) if overridden else experiment.where("hyperparameters", "config_file"),
+                allowed=f"{key} = False",
+                next=f"remove it, and: train … --resume {config.get('load_from') or '[PATH]'}; "
+                "on a cluster Determined resumes by itself",
+            )
 
 
 def _is_count(value: Any) -> bool:

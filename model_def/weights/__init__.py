@@ -16,13 +16,14 @@ from model_def.compose.find import find_config
 from model_def.errors import WeightsError
 from model_def.experiment import Experiment
 from model_def.weights.download import cache_dir, fetch, is_url, sha256
-from model_def.weights.fit import LoadReport, check_loadable, load_report
+from model_def.weights.fit import LoadReport, Place, check_loadable, load_report
 from model_def.weights.initial import download_errors, without_covered_downloads, without_downloads
-from model_def.weights.unpickle import read_state_dict
+from model_def.weights.state_dict import read_state_dict
 from model_def.weights.zoo import zoo_weights
 
 __all__ = [
     "LoadReport",
+    "Place",
     "check_loadable",
     "clean_file",
     "download_errors",
@@ -65,11 +66,11 @@ def source(experiment: Experiment) -> str | None:
     return str(path)
 
 
-def place(experiment: Experiment) -> str:
-    """Where the weights to start from were chosen, for messages: `use_pretrained`, or the config's `load_from`."""
+def place(experiment: Experiment) -> Place:
+    """Where the weights to start from were chosen: in `use_pretrained`, or in the config's `load_from`."""
     if experiment.hyperparameters.use_pretrained:
-        return experiment.where(*PLACE)
-    return experiment.where("hyperparameters", "override_mmdet_config", "load_from")
+        return Place(where=experiment.where(*PLACE), min_loaded=experiment.hyperparameters.min_loaded)
+    return Place(where=experiment.where("hyperparameters", "override_mmdet_config", "load_from"))
 
 
 def pretrained(experiment: Experiment) -> Path | None:

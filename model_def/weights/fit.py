@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn as nn
 
 from model_def.errors import WeightsError
+from model_def.experiment import MIN_LOADED
 
-THRESHOLD = 0.5  # a detector's backbone alone is about half of its parameters
+SHOWN = 4  # names of each sort
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the weights to start from were chosen, for messages, and what the user asks of them.
+
+    Attributes:
+        where: a place in the experiment.
+        min_loaded: the part of the model's parameters that must load, 0 to 1.
+    """
+
+    where: str
+    min_loaded: float = MIN_LOADED
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,10 +48,20 @@ class LoadReport:
     parameters: float
 
     def __str__(self) -> str:
-        """One line for the user."""
-        text = f"{self.parameters:.1%} of the parameters ({self.tensors:.1%} of the tensors) load"
-        others = {"missing": self.missing, "unexpected": self.unexpected, "of another shape": self.mismatched}
-        return ", ".join([text, *(f"{len(names)} {word}" for word, names in others.items() if names)])
+        """How much loads, and a line for each sort of names that don't, with the first few of them."""
+        return "\n".join(self.lines(SHOWN))
+
+    def lines(self, shown: int | None = None) -> list[str]:
+        """How much loads, and a line for each sort of names that don't; `shown` names of each, None for all."""
+        total = len(self.loaded) + len(self.missing) + len(self.mismatched)
+        whole = f"{self.parameters:.1%} of the parameters load, {len(self.loaded)} of {total} tensors"
+        shapes = [f"{name} {theirs} in the weights, {ours} in the model" for name, theirs, ours in self.mismatched]
+        sorts = {
+            "of another shape, so left as initialised": shapes,
+            "not in the weights, so left as initialised": self.missing,
+            "not in the model": self.unexpected,
+        }
+        return [whole, *(_line(text, names, shown) for text, names in sorts.items() if names)]
 
 
 def load_report(model: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> LoadReport:
@@ -55,20 +79,24 @@ def load_report(model: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> Loa
     )
 
 
-def check_loadable(report: LoadReport, *, source: str, where: str, threshold: float = THRESHOLD) -> None:
+def check_loadable(report: LoadReport, *, source: str, place: Place) -> None:
     """Refuse weights of another model.
 
     Raises:
-        WeightsError: less than `threshold` of the model's parameters would load.
+        WeightsError: less of the model's parameters would load than `place` asks for.
     """
-    if report.parameters >= threshold:
+    if report.parameters >= place.min_loaded:
         return
-    lines = [f"{name}: {theirs} in the weights, {ours} in the model" for name, theirs, ours in report.mismatched[:3]]
-    lines += [f"{name}: not in the weights" for name in report.missing[:3]]
     raise WeightsError(
-        what=f"these weights are another model's: {report}",
+        what=f"these weights are another model's: {report.lines()[0]}",
         value=source,
-        where=f"{where}; {'; '.join(lines)}",
-        allowed=f"weights for at least {threshold:.0%} of the model's parameters",
-        next="choose the config that the weights were trained with, or `use_pretrained: false`",
+        where="; ".join([place.where, *report.lines(SHOWN)[1:]]),
+        allowed=f"weights for at least {place.min_loaded:.0%} of the model's parameters",
+        next="choose the config that the weights were trained with, or `use_pretrained: false`; "
+        "to accept less: use_pretrained={checkpoint: …, min_loaded: 0.1}",
     )
+
+
+def _line(text: str, names: Sequence[str], shown: int | None) -> str:
+    more = len(names) - len(names[:shown])
+    return f"{len(names)} {text}: " + ", ".join([*names[:shown], *([f"and {more} more"] if more else [])])

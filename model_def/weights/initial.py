@@ -15,7 +15,7 @@ from mmengine.config import Config
 from model_def.compose.tree import dicts, dotted, walk
 from model_def.errors import WeightsError
 
-_FAILURES = (OSError, EOFError, RuntimeError, pickle.UnpicklingError)
+_FAILURES = (OSError, EOFError, RuntimeError, pickle.UnpicklingError, WeightsError)
 
 
 def without_covered_downloads(model: dict[str, Any], names: Iterable[str]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import pickle
 import types
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
 from model_def.errors import WeightsError
@@ -67,35 +66,89 @@ class Inert:
         """Nothing to keep."""
 
 
-class Unpickler(pickle.Unpickler):
-    """pickle's, but it looks up nothing that isn't harmless."""
+class History(Inert):
+    """Stands for mmengine's HistoryBuffer, which would take methods out of a file for the whole process."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep the buffer's attributes as they are."""
+        self.attributes = state if isinstance(state, dict) else {}
+
+
+STANDS_FOR: dict[tuple[str, str], type[Inert]] = {("mmengine.logging.history_buffer", "HistoryBuffer"): History}
+
+
+class Unpickler(pickle._Unpickler):
+    """pickle's own in Python, but it looks up nothing that isn't harmless, and changes nothing that it looks up."""
 
     def find_class(self, module: str, name: str) -> Any:
         """The class or function of that name if it is harmless, else the placeholder."""
-        known = name in HARMLESS.get(module, ()) or (module == "torch" and name.endswith("Storage"))
-        return super().find_class(module, name) if known else Inert
+        is_storage = module == "torch" and name.endswith("Storage") and name.isidentifier()
+        known = is_storage or name in HARMLESS.get(module, ())
+        return super().find_class(module, name) if known else STANDS_FOR.get((module, name), Inert)
+
+    def load_build(self) -> None:
+        """Give an object its state, but not a class or a function: those belong to everybody."""
+        shared = type | types.FunctionType | types.BuiltinFunctionType
+        if isinstance(self.stack[-2], shared):  # type: ignore[attr-defined]
+            raise pickle.UnpicklingError("it sets attributes of a class or a function")
+        super().load_build()  # type: ignore[misc]
+
+    dispatch: ClassVar = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}  # type: ignore[dict-item]
 
 
-def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint by name: of its `state_dict`, its `model`, or of the file itself. On the CPU.
+def load_harmless(path: Path, *, mmap: bool = False) -> Any:
+    """What a checkpoint holds, on the CPU, `Inert` in place of each object that isn't harmless.
+
+    Args:
+        path: a file that `torch.save` has written.
+        mmap: read the tensors' numbers only when they are used, if the file's format allows that.
 
     Raises:
-        WeightsError: it isn't a PyTorch checkpoint, or holds no tensors.
+        WeightsError: it isn't a PyTorch checkpoint.
     """
     module: Any = types.ModuleType("inert_pickle")
     module.Unpickler, module.load = Unpickler, lambda file, **options: Unpickler(file, **options).load()
     if _is_script(path):
-        raise _error(path, "this is a TorchScript program, not a checkpoint")
+        raise error(path, "this is a TorchScript program, not a checkpoint")
+    mmap = mmap and zipfile.is_zipfile(path)
     try:
-        content = torch.load(path, map_location="cpu", pickle_module=module, weights_only=False)
-    except OSError as error:
-        raise _error(path, f"the weights can't be read ({error.strerror or error})") from error
-    except Exception as error:  # a broken file can make the unpickler raise anything
-        raise _error(path, f"not a PyTorch checkpoint ({type(error).__name__}: {str(error)[:80]})") from error
-    tensors = _tensors(content)
-    if not tensors:
-        raise _error(path, "the checkpoint holds no tensors")
-    return tensors
+        return torch.load(path, map_location="cpu", pickle_module=module, weights_only=False, mmap=mmap)
+    except OSError as failure:
+        raise error(path, f"the weights can't be read ({failure.strerror or failure})") from failure
+    except Exception as failure:  # a broken file can make the unpickler raise anything
+        raise error(path, f"not a PyTorch checkpoint ({type(failure).__name__}: {str(failure)[:80]})") from failure
+
+
+def check_plain(path: Path) -> None:
+    """See that a pickle holds numbers and texts alone, so that whoever loads it runs no code.
+
+    Raises:
+        WeightsError: it names a class or a function, or is broken.
+    """
+    try:
+        with path.open("rb") as file:
+            _PlainUnpickler(file).load()
+    except FileNotFoundError:
+        return
+    except Exception as failure:  # a broken file can make the unpickler raise anything
+        raise error(path, f"this part of a checkpoint can't be trusted ({failure})") from failure
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def inert(value: Any, where: str) -> Iterator[str]:
+    """The dotted places of the placeholders in `value`, which stands at `where`."""
+    if isinstance(value, Inert) or (isinstance(value, type) and issubclass(value, Inert)):
+        yield where
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from inert(item, f"{where}.{key}")
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, item in enumerate(value):
+            yield from inert(item, f"{where}.{index}")
 
 
 def _is_script(path: Path) -> bool:
@@ -106,21 +159,8 @@ def _is_script(path: Path) -> bool:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
-def _tensors(content: Any) -> dict[str, torch.Tensor]:
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping):
-        return {}
-    arrays = {
-        k: torch.from_numpy(v) if isinstance(v, np.ndarray) and v.dtype.kind in "fiub" else v
-        for k, v in content.items()
-    }
-    # A checkpoint of a model in DistributedDataParallel has `module.` before each name.
-    return {str(k).removeprefix("module."): v.detach() for k, v in arrays.items() if isinstance(v, torch.Tensor)}
-
-
-def _error(path: Path, what: str) -> WeightsError:
+def error(path: Path, what: str) -> WeightsError:
+    """What to say of a file that is no checkpoint."""
     return WeightsError(
         what=what,
         value=path.name,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
 import pathlib
+import pickle
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 
+from model_def.state.plain import revive
 from tests.support.place import Mistake, Place, assert_refused, halved, saving, says, written
 
 NARROW = ("model.backbone.base_channels=4", "model.neck.in_channels=[4, 8, 16, 32]")
@@ -37,9 +41,21 @@ WEIGHTS: dict[str, Mistake] = {
     "another model": says(
         "these weights are another model's: 30.0% of the parameters",
         "'model.pth'",
-        "backbone.conv1.weight: (8, 3, 7, 7) in the weights, (4, 3, 7, 7) in the model",
+        "of another shape, so left as initialised: backbone.conv1.weight (8, 3, 7, 7) in the weights, (4, 3, 7, 7) in",
         "at least 50% of the model's parameters",
+        "to accept less: use_pretrained={checkpoint: …, min_loaded: 0.1}",
         arguments=("use_pretrained=run/checkpoints/2/model.pth", *NARROW),
+    ),
+    "less than asked for": says(
+        "these weights are another model's: 30.0% of the parameters",
+        "at least 40% of the model's parameters",
+        arguments=("use_pretrained={checkpoint: run/checkpoints/2/model.pth, min_loaded: 0.4}", *NARROW),
+    ),
+    "a percentage": says(
+        "is a part, not a percentage: 40",
+        "command line (use_pretrained={checkpoint: w.pth, min_loaded: 40})",
+        "write `min_loaded: 0.4`",
+        arguments=("use_pretrained={checkpoint: w.pth, min_loaded: 40}",),
     ),
     "none in the zoo": says(
         "this config isn't the zoo's",
@@ -75,6 +91,72 @@ WEIGHTS: dict[str, Mistake] = {
 def test_weights(name: str, command: str, run: pathlib.Path, place: Place) -> None:
     WEIGHTS[name].make(place)
     assert_refused(place, command, "tiny.yaml", *WEIGHTS[name].arguments, words=WEIGHTS[name].says)
+
+
+def test_less_may_load_if_the_yaml_says_so(run: pathlib.Path, place: Place) -> None:
+    wanted = "use_pretrained={checkpoint: run/checkpoints/2/model.pth, min_loaded: 0.3}"
+    code, out, err = place.run("check", "tiny.yaml", wanted, *NARROW)
+    assert code == 0, out + err
+    assert "model.pth: 30.0% of the parameters load, " in out
+    assert "of another shape, so left as initialised: backbone.conv1.weight (8, 3, 7, 7) in the weights, (4, 3," in out
+
+
+def stock_file(place: Place) -> None:
+    """The run's checkpoint as stock mmengine would have written it."""
+    state = torch.load(place.root / "run/checkpoints/2/state_dict.pth", weights_only=True)
+    torch.save(revive(state["callbacks"]["mmengine"]["runner"]), place.root / "epoch_1.pth")
+
+
+def malicious_state(place: Place) -> None:
+    """Determined loads this part of a checkpoint by pickle."""
+    path = place.root / "run/checkpoints/2/trial_state.pkl"
+    path.write_bytes(pickle.dumps({**pickle.loads(path.read_bytes()), "evil": Attack()}))
+
+
+class Attack:
+    """Makes a folder when it is loaded."""
+
+    def __reduce__(self) -> Any:
+        return os.makedirs, ("attacked",)
+
+
+TWO_EPOCHS = "train_cfg.max_epochs=2"
+RESUMES: dict[str, Mistake] = {
+    "weights alone": says(
+        "a run can't go on from this file: it has no optimizer: 'model.pth'",
+        "epoch_N.pth or iter_N.pth of mmengine",
+        "--resume ",
+        arguments=("--resume", "run/checkpoints/2/model.pth"),
+    ),
+    "no checkpoint": says("not a PyTorch checkpoint", arguments=("--resume", "tiny.yaml")),
+    "another batch size": says(
+        "the checkpoint was trained with epochs of another length: '2 batches in 1 epochs'",
+        "epochs of 4 batches",
+        prepare=stock_file,
+        arguments=("--resume", "epoch_1.pth", "global_batch_size=1", TWO_EPOCHS),
+    ),
+    "another optimizer": says(
+        "the checkpoint was trained with another optimizer",
+        prepare=stock_file,
+        arguments=("--resume", "epoch_1.pth", "optim_wrapper.optimizer={_delete_: true, type: AdamW, lr: 0.1}"),
+    ),
+    "another model": says(
+        "the checkpoint is one of another model",
+        prepare=stock_file,
+        arguments=("--resume", "epoch_1.pth", *NARROW),
+    ),
+    "code in a part of the checkpoint": says(
+        "this part of a checkpoint can't be trusted (it asks for os.makedirs): 'trial_state.pkl'",
+        prepare=malicious_state,
+        arguments=("--resume", "run", TWO_EPOCHS),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESUMES)
+def test_what_a_run_can_not_go_on_from(name: str, run: pathlib.Path, place: Place) -> None:
+    RESUMES[name].make(place)
+    assert_refused(place, "train", "tiny.yaml", *RESUMES[name].arguments, words=RESUMES[name].says)
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import hashlib
 import http.server
 import os
 import pathlib
 import pickle
+import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -17,24 +19,28 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
-from mmengine.runner.checkpoint import load_checkpoint
+from mmengine.runner import checkpoint as checkpoint_module
+from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
 from torch import nn
 
 from model_def.compose import compose
 from model_def.errors import UserError, WeightsError
 from model_def.experiment import Experiment, experiment_from
 from model_def.weights import (
+    Place,
     check_loadable,
     clean_file,
     download,
     download_errors,
     load_report,
+    place,
     pretrained,
     read_state_dict,
     source,
     with_pretrained,
 )
 from model_def.weights.download import cache_dir, fetch
+from model_def.weights.loaders import make_harmless
 from model_def.weights.zoo import ZOO_URL, published_weights
 
 RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
@@ -166,24 +172,65 @@ def test_broken_files(content: Any, words: str, tmp_path: pathlib.Path, checkpoi
 # --- fit
 
 
-def test_report_and_threshold() -> None:
+def test_what_loads_and_what_does_not_by_name() -> None:
     state = {**Model(classes=5).state_dict(), "extra": torch.ones(1)}
+    del state["backbone.bias"]
     report = load_report(Model(), state)
-    assert report.loaded == ("backbone.weight", "backbone.bias")
-    assert (report.missing, report.unexpected) == ((), ("extra",))
+    assert report.loaded == ("backbone.weight",)
+    assert (report.missing, report.unexpected) == (("backbone.bias",), ("extra",))
     assert report.mismatched == (("head.weight", (5, 8), (2, 8)), ("head.bias", (5,), (2,)))
-    assert (report.tensors, report.parameters) == (0.5, 72 / 90)
-    check_loadable(report, source="w.pth", where="e.yaml")  # a changed class count is fine
-    assert "80.0% of the parameters" in str(report)
+    assert (report.tensors, report.parameters) == (0.25, 64 / 90)
+    assert str(report).splitlines() == [
+        "71.1% of the parameters load, 1 of 4 tensors",
+        "2 of another shape, so left as initialised: "
+        "head.weight (5, 8) in the weights, (2, 8) in the model, head.bias (5,) in the weights, (2,) in the model",
+        "1 not in the weights, so left as initialised: backbone.bias",
+        "1 not in the model: extra",
+    ]
+
+
+def test_a_long_report_is_cut_and_a_whole_one_is_not() -> None:
+    report = load_report(Model(), {f"other.{index}": torch.ones(1) for index in range(9)})
+    assert report.lines(2)[-1] == "9 not in the model: other.0, other.1, and 7 more"
+    assert report.lines()[-1].endswith("other.7, other.8")
+
+
+def test_weights_that_fit_say_no_more_than_that() -> None:
+    assert str(load_report(Model(), Model().state_dict())) == "100.0% of the parameters load, 4 of 4 tensors"
 
 
 def test_another_models_weights_are_refused() -> None:
+    report = load_report(Model(), {"stem.weight": torch.ones(3)})
     with pytest.raises(WeightsError, match="another model's") as caught:
-        check_loadable(load_report(Model(), {"stem.weight": torch.ones(3)}), source="w.pth", where="e.yaml:3:3")
+        check_loadable(report, source="w.pth", place=Place(where="e.yaml:3:3"))
     (problem,) = caught.value.problems
     assert (problem.value, problem.where[:10]) == ("w.pth", "e.yaml:3:3")
-    assert "backbone.weight: not in the weights" in problem.where
+    assert "4 not in the weights, so left as initialised: backbone.weight, " in problem.where
     assert "50%" in problem.allowed
+
+
+@pytest.mark.parametrize(("min_loaded", "passes"), [(0.0, True), (0.8, True), (0.81, False), (1, False)])
+def test_the_yaml_sets_how_much_must_load(min_loaded: float, passes: bool) -> None:
+    wanted = place(experiment({"checkpoint": "w.pth", "min_loaded": min_loaded}))
+    report = load_report(Model(), Model(classes=5).state_dict())  # 72 of 90 numbers: a changed class count
+    with contextlib.nullcontext() if passes else pytest.raises(WeightsError, match=r"80\.0%"):
+        check_loadable(report, source="w.pth", place=wanted)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"min_loaded": 0.1}, "`hyperparameters.use_pretrained.checkpoint` is missing"),
+        ({"checkpoint": True, "min_load": 0.1}, "did you mean `min_loaded`"),
+        ({"checkpoint": True, "min_loaded": 90}, "write `min_loaded: 0.9`"),
+        ({"checkpoint": True, "min_loaded": -1}, "0 to 1"),
+        ({"checkpoint": 3}, "can't be a number"),
+        (3, r"checkpoint: one of these, min_loaded: 0 to 1"),
+    ],
+)
+def test_a_mapping_that_is_wrong(value: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        experiment(value)
 
 
 # --- where they are
@@ -194,6 +241,8 @@ def test_sources(tmp_path: pathlib.Path, checkpoint: pathlib.Path, monkeypatch: 
     assert source(experiment(False)) is None
     assert pretrained(experiment(False)) is None
     assert source(experiment("epoch_1.pth")) == str(checkpoint)
+    assert source(experiment({"checkpoint": "epoch_1.pth"})) == str(checkpoint)
+    assert source(experiment({"checkpoint": False})) is None
     assert source(experiment("s3://bucket/w.pth")) == "s3://bucket/w.pth"
     assert source(experiment(True)) == published_weights("retinanet")[RETINANET]
     assert str(source(experiment(True))).startswith(ZOO_URL)
@@ -382,3 +431,27 @@ def test_a_backbone_that_can_not_be_downloaded_says_what_to_write(
     assert problem.next.startswith("model.backbone.init_cfg=None")
     with pytest.raises(FileNotFoundError), download_errors(config):  # other errors pass
         (tmp_path / "nothing").read_text()
+
+
+def test_what_mmengine_loads_runs_no_code_either(
+    server: tuple[str, type[Handler]], monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    """mmengine lets torch trust what it downloads, and refuses a file of its own on the disk."""
+
+    class Attack:
+        def __reduce__(self) -> Any:
+            return os.makedirs, (str(tmp_path / "attacked"), 0o777, True)
+
+    monkeypatch.setattr(checkpoint_module, "load_url", checkpoint_module.load_url)
+    monkeypatch.setattr(CheckpointLoader, "_schemes", dict(CheckpointLoader._schemes))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    path = tmp_path / "www" / "backbone.pth"
+    torch.save({"state_dict": Model().state_dict(), "meta": Attack()}, path)
+    make_harmless()
+    for name in (f"{server[0]}/{path.name}", str(path)):
+        model = Model()
+        load_checkpoint(model, name)
+        assert torch.equal(model.head.weight, torch.load(path, weights_only=False)["state_dict"]["head.weight"])
+        shutil.rmtree(tmp_path / "attacked")  # by torch.load in this test
+        load_checkpoint(model, name)
+        assert not (tmp_path / "attacked").exists()

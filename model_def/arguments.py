@@ -19,6 +19,7 @@ usage: {PROGRAM} COMMAND …
   train EXPERIMENT.yaml [key=value …] [--output DIR] [--resume [PATH]]   train a detector
   check EXPERIMENT.yaml [key=value …]                                    try everything but the training
   explain EXPERIMENT.yaml [KEY …] [key=value …] [--diff OTHER] [--json]  each value, and where it comes from
+  migrate OLD.yaml > NEW.yaml                                            from mmdet 2.x and the old adapter
   ls [WORD …]                                                            experiments, and the zoo's configs
   data quickstart|digits [--root DIR]                                    build a small real data set
   predict EXPERIMENT_OR_OUTPUT IMAGE … [--threshold 0.3] [--to DIR]      find objects in images
@@ -99,6 +100,10 @@ def _explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a list of {path, value, origin, replaced}")
 
 
+def _migrate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", metavar="OLD.yaml", type=Path, help="an experiment file for mmdet 2.x")
+
+
 def _ls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "words", metavar="WORD", nargs="*", default=[], help="show what has all of these in its name or title"
@@ -130,6 +135,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "train": ("Train a detector.", _train),
     "check": ("Try everything but the training: YAML, config, model, data, weights, metrics.", _experiment),
     "explain": ("Print the whole config, each value with the place it comes from and what it replaced.", _explain),
+    "migrate": ("Print an experiment that was written for mmdet 2.x as one for mmdet 3.x.", _migrate),
     "ls": ("List experiments, and the zoo's configs.", _ls),
     "data": ("Build a small real data set, unless it is there.", _data),
     "predict": ("Find objects in images. Prints JSON, and draws the boxes.", _predict),

@@ -1,4 +1,4 @@
-"""The commands. The one place where an error becomes a message and an exit code."""
+"""The command line: `train`, and the one place where an error becomes a message and an exit code."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model_def import commands
 from model_def.arguments import HELP, PROGRAM, parse
 from model_def.errors import MMDetTrialError, Stopped, is_disk_full
 
 if TYPE_CHECKING:
     from model_def.compose import Composed
     from model_def.experiment import Experiment
-
-_YAML = (".yaml", ".yml")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,93 +146,14 @@ def _picture(output: Path) -> Path | None:
         return None
 
 
-def _check(arguments: argparse.Namespace) -> int:
-    from model_def.dry_run import dry_run
-
-    return dry_run(arguments.experiment, arguments.assignments)
-
-
-def _explain(arguments: argparse.Namespace) -> int:
-    from model_def.report.console import make_console, print_python
-    from model_def.report.quiet import quiet
-
-    keys = [word for word in arguments.words if "=" not in word]
-    assignments = [word for word in arguments.words if "=" in word]
-    with quiet(make_console(sys.stderr)):
-        from model_def.explain import as_json, as_python, difference, explain, explain_zoo, is_below
-
-        values = explain(arguments.experiment, assignments, keys)
-        other = {}
-        if arguments.diff:
-            other = explain_zoo(arguments.experiment) if arguments.diff == "zoo" else explain(Path(arguments.diff))
-    if arguments.diff:
-        for line in difference(values, {path: value for path, value in other.items() if is_below(path, keys)}):
-            print(line)
-    elif arguments.json:
-        print(as_json(values))
-    else:
-        print_python(as_python(values))
-    return 0
-
-
-def _ls(arguments: argparse.Namespace) -> int:
-    from model_def.catalogue import listing
-
-    for line in listing(arguments.words):
-        print(line)
-    return 0
-
-
-def _data(arguments: argparse.Namespace) -> int:
-    from model_def import datasets
-
-    build = getattr(datasets, arguments.name)
-    built = build(arguments.root) if arguments.root else build()
-    root, classes = os.path.relpath(built.root), len(built.classes)
-    print(f"{'built' if built.fresh else 'already there'}: {root} ({classes} class{'' if classes == 1 else 'es'})")
-    for name, split in built.splits.items():
-        print(f"  {name}: {split.images} images, {split.annotations} boxes")
-    print(f"  where it is from, and its licence: {root}/SOURCE.md")
-    return 0
-
-
-def _predict(arguments: argparse.Namespace) -> int:
-    from model_def.output import find_model, newest_output
-    from model_def.report.console import make_console
-    from model_def.report.quiet import quiet
-
-    with quiet(make_console(sys.stderr)):  # standard output is for the JSON
-        from model_def.predict import as_json, predict
-
-        model = arguments.model
-        if model.suffix in _YAML:
-            from model_def.experiment import load_experiment
-
-            model = newest_output(load_experiment(model).name, holding="checkpoints/latest")
-        config, weights = find_model(model)
-        to = arguments.to or config.parent / "predictions"
-        found = predict(config, weights, arguments.images, to=to, threshold=arguments.threshold)
-    print(as_json(found))
-    for prediction in found:
-        print(f"{prediction.image}: {len(prediction.boxes)} boxes, drawn in {prediction.drawn}", file=sys.stderr)
-    return 0
-
-
-def _env(_: argparse.Namespace) -> int:
-    from model_def.environment import report
-
-    for line in report():
-        print(line)
-    return 0
-
-
 _COMMANDS = {
     None: _help,
     "train": _train,
-    "check": _check,
-    "explain": _explain,
-    "ls": _ls,
-    "data": _data,
-    "predict": _predict,
-    "env": _env,
+    "check": commands.check,
+    "explain": commands.explain,
+    "migrate": commands.migrate,
+    "ls": commands.ls,
+    "data": commands.data,
+    "predict": commands.predict,
+    "env": commands.env,
 }

@@ -11,14 +11,15 @@ from typing import Any
 
 from model_def import search
 from model_def.assignments import assign
-from model_def.errors import ExperimentError, Problem
-from model_def.experiment_fields import EXPERIMENT, HYPERPARAMETERS, LENGTH, LENGTH_OR_INTEGER, section
+from model_def.errors import ExperimentError
+from model_def.experiment_checks import deeper_problems, get
+from model_def.experiment_fields import EXPERIMENT, HYPERPARAMETERS, section
 from model_def.fields import problems as field_problems
 from model_def.yaml_source import Source, read_yaml
 
 ENTRYPOINT = "python3 -m determined.launch.torch_distributed python3 -m model_def.train"
 SPLITS = ("train", "val", "test")
-LENGTHS = ("min_validation_period", "min_checkpoint_period", "searcher.max_length")
+MIN_LOADED = 0.5  # a detector's backbone alone is about half of its parameters
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,8 +60,10 @@ class Hyperparameters:
     override_mmdet_config: dict[str, Any] = dataclasses.field(default_factory=dict)
     global_batch_size: int
     use_pretrained: bool | str = False
+    min_loaded: float = MIN_LOADED
     dataset: Dataset | None = None
     file_client_args: dict[str, Any] | None = None
+    evaluation: str = "fast"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,7 +125,7 @@ def load_experiment(path: Path, assignments: Sequence[str] = ()) -> Experiment:
     if "hyperparameters" not in config:
         del resolved["hyperparameters"]
     wheres = {problem.where for problem in searches}
-    every = [*field_problems(resolved, EXPERIMENT, source), *_deeper_problems(resolved, source)]
+    every = [*field_problems(resolved, EXPERIMENT, source), *deeper_problems(resolved, source)]
     found = [problem for problem in every if problem.where not in wheres]
     if mistakes or searches or found:
         raise ExperimentError.of([*mistakes, *searches, *found])
@@ -143,28 +146,10 @@ def experiment_from(config: Mapping[str, Any], hparams: Mapping[str, Any]) -> Ex
         sampled["global_batch_size"] = int(size)
     resolved = {**copy.deepcopy(dict(config)), "hyperparameters": sampled}
     ours = field_problems(sampled, section(**HYPERPARAMETERS), source, ("hyperparameters",))
-    found = [*ours, *_deeper_problems(resolved, source)]
+    found = [*ours, *deeper_problems(resolved, source)]
     if searches or found:
         raise ExperimentError.of([*searches, *found])
     return _experiment(resolved, resolved, source, default_name="experiment")
-
-
-def _deeper_problems(config: dict[str, Any], source: Source) -> Iterator[Problem]:
-    """What a table of fields can't say."""
-    for name in LENGTHS:
-        yield from _length_problems(_get(config, *name.split(".")), name, source)
-    client = _get(config, "data", "file_client_args")
-    yield from field_problems(client, HYPERPARAMETERS["file_client_args"], source, ("data", "file_client_args"))
-
-
-def _length_problems(value: Any, name: str, source: Source) -> Iterator[Problem]:
-    if value is None or not LENGTH_OR_INTEGER.accepts(value) or (isinstance(value, dict) and len(value) == 1):
-        return
-    if isinstance(value, int) and name != "searcher.max_length":
-        return  # already a wrong type
-    what = f"`{name}` has no unit" if isinstance(value, int) else f"`{name}` must have one unit"
-    where = source.where(*name.split("."))
-    yield Problem(what=what, value=value, where=where, allowed=LENGTH.allowed, next=f"write `{name}: {{epochs: 12}}`")
 
 
 def _experiment(
@@ -181,7 +166,7 @@ def _experiment(
         **_given(resolved, "scheduling_unit", "perform_initial_validation", "checkpoint_policy"),
         **_given(resolved.get("resources"), "slots_per_trial"),
         **_given(resolved.get("checkpoint_storage"), "save_trial_best", "save_trial_latest"),
-        seed=_get(resolved, "reproducibility", "experiment_seed") or 0,
+        seed=get(resolved, "reproducibility", "experiment_seed") or 0,
         directory=Path.cwd(),
         notes=(*_old_forms(resolved), *notes),
     )
@@ -190,8 +175,10 @@ def _experiment(
 def _hyperparameters(config: dict[str, Any]) -> Hyperparameters:
     values = _given(config["hyperparameters"], *HYPERPARAMETERS)
     merge = values.pop("merge_config", ())
-    client = values.pop("file_client_args", None) or _get(config, "data", "file_client_args")
+    client = values.pop("file_client_args", None) or get(config, "data", "file_client_args")
     dataset = values.pop("dataset", None)
+    if isinstance(pretrained := values.get("use_pretrained"), dict):
+        values |= {"use_pretrained": pretrained["checkpoint"], **_given(pretrained, "min_loaded")}
     return Hyperparameters(
         **values,
         merge_config=(merge,) if isinstance(merge, str) else tuple(merge),
@@ -221,13 +208,6 @@ def _given(mapping: dict[str, Any] | None, *names: str) -> dict[str, Any]:
     return {name: mapping[name] for name in names if mapping.get(name) is not None} if mapping else {}
 
 
-def _get(config: Mapping[str, Any], *path: str) -> Any:
-    node: Any = config
-    for part in path:
-        node = node.get(part) if isinstance(node, Mapping) else None
-    return node
-
-
 def _refused_note(place: tuple[str, ...], source: Source) -> str:
     return (
         f"{source.where(*place)}: a Determined master refuses a `type` of your own here; "
@@ -238,5 +218,5 @@ def _refused_note(place: tuple[str, ...], source: Source) -> str:
 def _old_forms(config: dict[str, Any]) -> Iterator[str]:
     if config.get("entrypoint") == "model_def:MMDetTrial":
         yield f"entrypoint: model_def:MMDetTrial is an old form; write `entrypoint: {ENTRYPOINT}`"
-    if _get(config, "data", "file_client_args"):
+    if get(config, "data", "file_client_args"):
         yield "data.file_client_args is an old form; write `hyperparameters.file_client_args`"

@@ -62,7 +62,7 @@ SEARCHER = section(
 )
 
 CHECKPOINT_STORAGE = section(
-    type=one_of("shared_fs", "directory", "s3", "gcs", "azure", required=True),
+    type=one_of("shared_fs", "directory", "s3", "gcs", "azure"),  # without one the cluster's own storage is used
     **same(COUNT, "save_experiment_best", "save_trial_best", "save_trial_latest"),
     **same(STRING, "access_key", "account_url", "bucket", "checkpoint_path", "connection_string", "container"),
     **same(STRING, "container_path", "credential", "endpoint_url", "prefix", "host_path", "propagation", "secret_key"),
@@ -102,14 +102,27 @@ ENVIRONMENT = section(
 CLASSES = Kind(types=(list,), items=STRING, least=1, allowed="a list of strings, one or more")
 SPLIT = section(ann_file=needed(STRING, "an annotation file, relative to `root`"), img_prefix=STRING, seg_prefix=STRING)
 
+WEIGHTS = "true, false, a path or an http(s)://, s3:// or gs:// URL"
+PRETRAINED = Kind(
+    types=(bool, str, dict),
+    fields={
+        "checkpoint": Kind(types=(bool, str), required=True, allowed=WEIGHTS),
+        "min_loaded": Kind(types=(int, float), least=0, allowed="a part of the model's parameters, 0 to 1"),
+    },
+    allowed=f"{WEIGHTS}; or {{checkpoint: one of these, min_loaded: 0 to 1}}",
+)
+
 HYPERPARAMETERS: dict[str, Kind] = {
     "config_file": needed(STRING, "a zoo path such as retinanet/retinanet_r50_fpn_1x_coco.py, or a config of your own"),
     "merge_config": Kind(types=(str, list), items=STRING, allowed="a config file, or a list of them"),
     "override_mmdet_config": Kind(types=(dict,), allowed="a mapping of dotted config keys to values"),
     "global_batch_size": needed(POSITIVE, "an integer of 1 or more that the number of slots divides"),
-    "use_pretrained": Kind(types=(bool, str), allowed="true, false, a path or an http(s)://, s3:// or gs:// URL"),
-    "file_client_args": section(backend=one_of("disk", required=True)),
+    "use_pretrained": PRETRAINED,
+    "file_client_args": section(
+        backend=Kind(choices=("disk",), required=True, allowed="disk (copy or mount the bucket: it can't be read yet)")
+    ),
     "dataset": section(type=STRING, root=STRING, classes=CLASSES, train=needed(SPLIT), val=needed(SPLIT), test=SPLIT),
+    "evaluation": one_of("fast", "stock"),  # who counts COCO's and LVIS' matches: C++ code, or pycocotools and lvis
 }
 
 FIELDS: dict[str, Kind] = {

@@ -15,13 +15,15 @@ from mmengine.config import Config
 from model_def.checkpoint_hook import checkpoint_notes
 from model_def.compose import derive, require
 from model_def.compose.dataset import apply_dataset
-from model_def.compose.find import find_config
+from model_def.compose.find import find_config, renaming_note
 from model_def.compose.load import import_modules, load_config
 from model_def.compose.origin import Layer, from_experiment, from_file, from_nowhere
 from model_def.compose.override import override
 from model_def.compose.tree import get, merged
 from model_def.compose.write import write_config
 from model_def.experiment import Experiment
+from model_def.migrate.apply import current
+from model_def.migrate.written import check_file
 
 __all__ = ["Composed", "compose", "files", "write_config"]
 
@@ -52,6 +54,7 @@ def compose(experiment: Experiment, *, slots: int) -> Composed:
     """
     layers = [*files(experiment)]
     require.trainable(layers[-1].config, experiment)
+    experiment = current(experiment, layers[-1].config)
 
     def lay(config: dict[str, Any], *place: str) -> dict[str, Any]:
         layers.append(from_experiment(lambda _: experiment.where(*place), config))
@@ -70,6 +73,7 @@ def compose(experiment: Experiment, *, slots: int) -> Composed:
     for check in (require.trainable, require.whole, require.device, require.not_resumed):
         check(config, experiment)
     notes = (
+        *_renamed(experiment),
         *experiment.notes,
         *length_notes,
         *override_notes,
@@ -81,14 +85,26 @@ def compose(experiment: Experiment, *, slots: int) -> Composed:
 
 def files(experiment: Experiment) -> Iterator[Layer]:
     """`config_file` with every `merge_config` laid over it, in order."""
-    names = [(experiment.hyperparameters.config_file, experiment.where("hyperparameters", "config_file"))]
-    for index, name in enumerate(experiment.hyperparameters.merge_config):
-        names.append((name, experiment.where("hyperparameters", "merge_config", index)))
     config: dict[str, Any] = {}
-    for name, where in names:
+    for name, where in _named(experiment):
         path = find_config(name, context=experiment.directory, where=where)
-        config = merged(config, load_config(path, context=experiment.directory, where=where))
+        loaded = load_config(path, context=experiment.directory, where=where)
+        check_file(loaded, config, name, where)
+        config = merged(config, loaded)
         yield from_file(path, config)
+
+
+def _named(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """The name and the place of every config file that the experiment gives."""
+    yield experiment.hyperparameters.config_file, experiment.where("hyperparameters", "config_file")
+    for index, name in enumerate(experiment.hyperparameters.merge_config):
+        yield name, experiment.where("hyperparameters", "merge_config", index)
+
+
+def _renamed(experiment: Experiment) -> Iterator[str]:
+    for name, where in _named(experiment):
+        if note := renaming_note(name, find_config(name, context=experiment.directory, where=where)):
+            yield note
 
 
 def _overrides_layer(config: dict[str, Any], experiment: Experiment) -> Layer:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model_def.errors import ConfigError
 from model_def.fields import did_you_mean, nearest
+from model_def.migrate.names import renamed
 
 CONFIG_DIR = "MMDETECTION_CONFIG_DIR"
 SUFFIXES = (".py", ".yaml", ".yml", ".json")
@@ -35,7 +36,8 @@ def zoo_names() -> list[str]:
 
 def find_config(name: str, *, context: Path, where: str) -> Path:
     """The first that exists of: an absolute path; a path in `context` (the current directory); below the folder that
-    `$MMDETECTION_CONFIG_DIR` names; below mmdet's zoo. The `.py` may be left out everywhere.
+    `$MMDETECTION_CONFIG_DIR` names; below mmdet's zoo; the zoo's config that mmdet 2.x called so. The `.py` may be left
+    out everywhere.
 
     Raises:
         ConfigError: there is no such file; with the nearest names of the zoo and of the context.
@@ -44,6 +46,8 @@ def find_config(name: str, *, context: Path, where: str) -> Path:
         for candidate in (folder / name, folder / f"{name}.py"):
             if candidate.is_file() and candidate.suffix in SUFFIXES:
                 return candidate
+    if current := renamed(name, zoo_names()):
+        return zoo() / current
     near = _nearest(name, context)
     raise ConfigError(
         what="no such config file",
@@ -52,6 +56,16 @@ def find_config(name: str, *, context: Path, where: str) -> Path:
         allowed=f"an absolute path, or a path below {', '.join(map(str, _folders(context)))}",
         next=did_you_mean(near) or "python -m model_def ls",
     )
+
+
+def renaming_note(name: str, found: Path) -> str | None:
+    """What to tell the user where `name` is mmdet 2.x's name of the zoo's config `found`."""
+    if not found.is_relative_to(zoo()):
+        return None
+    current = found.relative_to(zoo()).as_posix()
+    if Path(name) == found or Path(name).as_posix() in (current, current.removesuffix(".py")):
+        return None
+    return f"`{name}` is mmdet 2.x's name: taken as `{current}`"
 
 
 def _folders(context: Path) -> list[Path]:

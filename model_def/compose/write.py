@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pprint
 from pathlib import Path
 
 from mmengine.config import Config
@@ -19,7 +20,7 @@ def write_config(config: Config, path: Path) -> None:
     """
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        part.write_text(config.pretty_text, encoding="utf-8")
+        part.write_text(_python(config), encoding="utf-8")
         _check(config, part)
         os.replace(part, path)
     except OSError as error:
@@ -30,6 +31,16 @@ def write_config(config: Config, path: Path) -> None:
         ) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _python(config: Config) -> str:
+    """One assignment for each key, in the config's own order, on every level.
+
+    mmengine's `pretty_text` sorts the keys. That changes what is trained: mmdet's MultiBranch, for example, runs its
+    branches in the order of their keys, and each draws random numbers.
+    """
+    items = config.to_dict().items()
+    return "".join(f"{key} = {pprint.pformat(value, width=120, sort_dicts=False)}\n" for key, value in items)
 
 
 def _check(config: Config, part: Path) -> None:

@@ -36,7 +36,7 @@ def test_context_then_config_dir_then_zoo(tmp_path: pathlib.Path, monkeypatch: p
     ("name", "near"),
     [
         ("retinanet/retinanet_r18_fpn_1x_cocoo.py", "retinanet/retinanet_r18_fpn_1x_coco.py"),
-        ("mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py", "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py"),  # mmdet 2.x
+        ("mask_rcnn_r50_fpn_1x_coco.py", "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py"),  # mmdet 2.x
         ("retinanet_r18_fpn_1x_coco.py", "retinanet/retinanet_r18_fpn_1x_coco.py"),
         ("configs/my_modle.py", "configs/my_model.py"),
     ],

@@ -1,0 +1,122 @@
+"""The commands but for `train`. What takes time to import is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model_def.errors import UserError
+
+if TYPE_CHECKING:
+    from model_def.explain import Values
+
+
+def check(arguments: Namespace) -> int:
+    """Try everything but the training."""
+    from model_def.dry_run import dry_run
+
+    return dry_run(arguments.experiment, arguments.assignments)
+
+
+def explain(arguments: Namespace) -> int:
+    """Print the config with the origin of each value, or what differs from another one."""
+    from model_def.report.console import make_console, print_python
+    from model_def.report.quiet import quiet
+
+    keys = [word for word in arguments.words if "=" not in word]
+    assignments = [word for word in arguments.words if "=" in word]
+    with quiet(make_console(sys.stderr)):  # standard output is for the config
+        from model_def import explain as explaining
+
+        values = explaining.explain(arguments.experiment, assignments, keys)
+        other = _other(arguments) if arguments.diff else {}
+    if arguments.diff:
+        wanted = {path: value for path, value in other.items() if explaining.is_below(path, keys)}
+        for line in explaining.difference(values, wanted):
+            print(line)
+    elif arguments.json:
+        print(explaining.as_json(values))
+    else:
+        print_python(explaining.as_python(values))
+    return 0
+
+
+def _other(arguments: Namespace) -> Values:
+    from model_def import explain as explaining
+
+    if arguments.diff == "zoo":
+        return explaining.explain_zoo(arguments.experiment)
+    return explaining.explain(Path(arguments.diff))
+
+
+def migrate(arguments: Namespace) -> int:
+    """Print an experiment for mmdet 2.x as one of today.
+
+    Raises:
+        UserError: some of it has no meaning today; what has is printed all the same.
+    """
+    from model_def.rewrite import rewrite
+
+    text, problems = rewrite(arguments.experiment)
+    print(text, end="")
+    if problems:
+        raise UserError.of(problems)
+    return 0
+
+
+def ls(arguments: Namespace) -> int:
+    """List experiments and configs."""
+    from model_def.catalogue import listing
+
+    for line in listing(arguments.words):
+        print(line)
+    return 0
+
+
+def data(arguments: Namespace) -> int:
+    """Build a data set."""
+    from model_def import datasets
+
+    build = getattr(datasets, arguments.name)
+    built = build(arguments.root) if arguments.root else build()
+    root, classes = os.path.relpath(built.root), len(built.classes)
+    print(f"{'built' if built.fresh else 'already there'}: {root} ({classes} class{'' if classes == 1 else 'es'})")
+    for name, split in built.splits.items():
+        print(f"  {name}: {split.images} images, {split.annotations} boxes")
+    print(f"  where it is from, and its licence: {root}/SOURCE.md")
+    return 0
+
+
+def predict(arguments: Namespace) -> int:
+    """Find objects in images."""
+    from model_def.output import find_model, newest_output
+    from model_def.report.console import make_console
+    from model_def.report.quiet import quiet
+
+    with quiet(make_console(sys.stderr)):  # standard output is for the JSON
+        from model_def import predict as predicting
+
+        model = arguments.model
+        if model.suffix in (".yaml", ".yml"):
+            from model_def.experiment import load_experiment
+
+            model = newest_output(load_experiment(model).name, holding="checkpoints/latest")
+        config, weights = find_model(model)
+        to = arguments.to or config.parent / "predictions"
+        found = predicting.predict(config, weights, arguments.images, to=to, threshold=arguments.threshold)
+    print(predicting.as_json(found))
+    for prediction in found:
+        print(f"{prediction.image}: {len(prediction.boxes)} boxes, drawn in {prediction.drawn}", file=sys.stderr)
+    return 0
+
+
+def env(_: Namespace) -> int:
+    """Print versions and devices."""
+    from model_def.environment import report
+
+    for line in report():
+        print(line)
+    return 0

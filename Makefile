@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test lint bench lock clean
+.PHONY: help setup quickstart test lint parity bench soak lock clean
 
 help:  ## Say what there is (this).
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -30,8 +30,16 @@ lint: setup  ## Check the style and the types.
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy --strict model_def scripts/*.py
 
-bench: setup  ## Compare our step time with mmengine's own loop.
-	@$(RUN) -m benchmarks.step
+parity: setup  ## Compare every config of mmdet's zoo with stock mmengine (ONLY=retinanet for some; FRESH=1 anew).
+	@PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(RUN) -m tests.parity $(if $(ONLY),ONLY=$(ONLY)) $(if $(FRESH),FRESH=$(FRESH))
+
+bench: setup  ## Compare our costs with stock mmengine's: training, evaluation, resuming (DEVICE=cuda on a GPU).
+	@DEVICE=$(DEVICE) $(RUN) -m benchmarks.step
+	@$(RUN) -m benchmarks.evaluation
+	@$(RUN) -m benchmarks.resume
+
+soak: setup  ## Kill trainings a hundred times; each must end as the one that was never killed.
+	@PYTHONHASHSEED=0 KILLS=100 $(RUN) -m pytest tests/integration/test_kill.py
 
 lock: setup  ## Resolve the lock file of STACK anew from pyproject.toml.
 	@$(RUN) scripts/lock.py $(STACK)

@@ -11,10 +11,13 @@ import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Callable, Container, Iterator
+from typing import cast
 
 from determined import constants, pytorch
 
+from model_def.takeover import take_over
 from model_def.trial import MMDetCallback, MMDetTrial
+from model_def.weights.unpickle import check_plain
 
 
 class Moments(Container[object]):
@@ -52,15 +55,32 @@ class Plan:
 
 
 class _Controller(pytorch._PyTorchTrialController):
-    """Adds what every process must do before the chief saves, and keeps the working directory out of checkpoints."""
+    """Adds what every process must do before the chief saves, keeps the working directory out of checkpoints, and loads
+    stock mmengine's checkpoints too.
+    """
 
     code: pathlib.Path | None = None
+    validate_now: Callable[[int], bool]
+
+    def _validation_is_current(self) -> bool:
+        # Determined would validate at the end of training in any case; some loops do not (a late val_begin).
+        current: bool = super()._validation_is_current()
+        return current or not (self.state and self.validate_now(self.state.batches_trained))
 
     def _checkpoint(self, already_exiting: bool) -> None:
         for callback in self.callbacks.values():
             if isinstance(callback, MMDetCallback):
                 callback.gather()
         super()._checkpoint(already_exiting)
+
+    def _load(self, load_path: pathlib.Path) -> None:
+        if load_path.is_file():
+            trial = cast(MMDetTrial, self.trial)
+            batches = take_over(trial.runner, trial.pump, load_path)
+            self.state = pytorch._TrialState(trial_id=self.trial_id, batches_trained=batches)
+            return
+        check_plain(load_path / "trial_state.pkl")
+        super()._load(load_path)
 
     def _save(self, path: pathlib.Path) -> None:
         with _user_code(self.code):
@@ -100,6 +120,7 @@ def run(trial: MMDetTrial, plan: Plan, *, latest_checkpoint: str | None) -> None
         profiling_enabled=plan.profiling,
     )
     controller.code = plan.code
+    controller.validate_now = plan.validate
     controller.run()
     if trial.pump.finished:
         trial.pump.finish()

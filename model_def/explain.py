@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path as File
-from typing import Any
+from typing import Any, TypeAlias
 
 from model_def.compose import compose, files
 from model_def.compose.origin import Layer, Origin, history, leaves
@@ -40,7 +40,10 @@ class Value:
         return ", replaced ".join((first.where, *replaced))
 
 
-def explain(experiment: File, assignments: Sequence[str] = (), keys: Sequence[str] = ()) -> dict[Path, Value]:
+Values: TypeAlias = dict[Path, Value]
+
+
+def explain(experiment: File, assignments: Sequence[str] = (), keys: Sequence[str] = ()) -> Values:
     """Every value of the experiment's config, or of the parts that the dotted `keys` name.
 
     Raises:
@@ -54,7 +57,7 @@ def explain(experiment: File, assignments: Sequence[str] = (), keys: Sequence[st
     return {path: _value(composed.layers, path, found[path]) for path in found if is_below(path, keys)}
 
 
-def explain_zoo(experiment: File) -> dict[Path, Value]:
+def explain_zoo(experiment: File) -> Values:
     """The same for the experiment's plain `config_file`, without anything laid over it."""
     plain = next(files(load_experiment(experiment)))
     return {path: _value([plain], path, value) for path, value in leaves(plain.config) if path}
@@ -65,7 +68,7 @@ def is_below(path: Path, keys: Sequence[str]) -> bool:
     return not keys or any(f"{dotted(path)}.".startswith(f"{key}.") for key in keys)
 
 
-def as_python(values: dict[Path, Value]) -> Iterator[str]:
+def as_python(values: Values) -> Iterator[str]:
     """The lines of a Python file with these values, each with its origin as a comment; mmengine loads it."""
     tree: dict[Any, Any] = {}
     for path, value in values.items():
@@ -77,7 +80,7 @@ def as_python(values: dict[Path, Value]) -> Iterator[str]:
         yield from _lines(f"{name} = ", node, indent="", comma="")
 
 
-def as_json(values: dict[Path, Value]) -> str:
+def as_json(values: Values) -> str:
     """A list of `{path, value, origin, replaced: [{value, origin}]}`."""
     rows = []
     for path, value in values.items():
@@ -87,7 +90,7 @@ def as_json(values: dict[Path, Value]) -> str:
     return json.dumps(rows, indent=2, default=str)
 
 
-def difference(ours: dict[Path, Value], theirs: dict[Path, Value]) -> Iterator[str]:
+def difference(ours: Values, theirs: Values) -> Iterator[str]:
     """A line for each value that only one of two configs has, or that they have differently: `-` theirs, `+` ours."""
     for path in {**theirs, **ours}:
         one, other = theirs.get(path), ours.get(path)

@@ -33,6 +33,7 @@ def fit(experiment: Experiment, composed: Composed, platform: Platform, *, hooks
     with building("model", composed, experiment):
         runner = build_runner(composed.config, work_dir=platform.work_dir, distributed=context.distributed.size > 1)
     runner.weights_place = weights.place(experiment)
+    runner.fast_evaluation = experiment.hyperparameters.evaluation == "fast"
     for hook in hooks:
         runner.register_hook(hook)
     with building("data, optimizer or schedule", composed, experiment):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -14,8 +14,7 @@ from model_def.data import data_errors, readable
 class Pump(abc.ABC):
     """One training loop, driven from outside: iterate to get its batches, call `step` to train on one.
 
-    `len()` is the number of batches of an epoch. `restore_rng` may be set before the first batch: it is called once,
-    at the place in the loop where the state that it restores was taken.
+    `len()` is the number of batches of an epoch.
     """
 
     by_epoch: bool  # whether the loop's length is counted in epochs
@@ -23,8 +22,9 @@ class Pump(abc.ABC):
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.loop = runner.train_loop
-        self.restore_rng: Callable[[], None] | None = None
         self._validates = False
+        self._resumed: Mapping[str, Any] | None = None
+        self._restore_rng: Callable[[], None] = _nothing
 
     def __len__(self) -> int:
         return len(self.loop.dataloader)
@@ -47,10 +47,32 @@ class Pump(abc.ABC):
         """Whether the loop would validate after the step that was just made."""
         return self._validates and self.runner.val_loop is not None
 
-    def _restore_rng(self) -> None:
-        if self.restore_rng is not None:
-            self.restore_rng()
-            self.restore_rng = None
+    def state_dict(self) -> dict[str, Any]:
+        """Where this process's data is, and which hooks have switched its pipeline."""
+        switched = [hook._has_switched for hook in self._switching_hooks()]
+        return {"loader": self.loop.dataloader.state_dict(), "switched": switched}
+
+    def resume(self, state: Mapping[str, Any], *, restore_rng: Callable[[], None]) -> None:
+        """Go on from `state`; the counters of the loop have been restored.
+
+        Args:
+            state: what `state_dict` returned, as plain data.
+            restore_rng: is called once, at the place in the loop where the state that it restores was taken.
+
+        Raises:
+            WeightsError: it is the state of other data or workers.
+        """
+        self.loop.dataloader.check(state["loader"])
+        self._resumed = state
+        self._restore_rng = restore_rng
+
+    def _take_rng(self) -> None:
+        self._restore_rng()
+        self._restore_rng = _nothing
+
+    def _switching_hooks(self) -> list[Any]:
+        """The hooks that switch the pipeline once, and keep in mmdet's way whether they have."""
+        return [hook for hook in self.runner.hooks if hasattr(hook, "_has_switched")]
 
     def begin(self) -> None:
         """What the loop does before its first batch; a resumed state must be in place."""
@@ -69,13 +91,25 @@ class EpochPump(Pump):
 
     def __iter__(self) -> Iterator[Any]:
         while not self.finished:
+            self._go_on()
             if not self._trained_in_epoch:
-                self._restore_rng()
+                self._take_rng()
             self.runner.call_hook("before_train_epoch")
             self.runner.model.train()
             batches = iter(self.loop.dataloader)  # draws a seed from torch's random numbers
-            self._restore_rng()  # of a state that was taken in the middle of this epoch
+            self._take_rng()  # of a state that was taken in the middle of this epoch
             yield from readable(batches)
+
+    def _go_on(self) -> None:
+        """Bring the data where an earlier run left it, before hooks switch the pipeline that had not done so then."""
+        state, self._resumed = self._resumed, None
+        if state is not None:
+            for hook, switched in zip(self._switching_hooks(), state["switched"], strict=True):
+                if switched:
+                    hook.before_train_epoch(self.runner)
+            self.loop.dataloader.resume(state["loader"], middle=self._trained_in_epoch > 0)
+        elif self.loop.dataloader.waits:
+            self.loop.dataloader.skip(self._trained_in_epoch)
 
     @property
     def _trained_in_epoch(self) -> int:
@@ -107,16 +141,33 @@ class IterPump(Pump):
 
     by_epoch = False
 
+    def state_dict(self) -> dict[str, Any]:
+        """Finite data is started anew in an epoch of its own counting."""
+        return {**super().state_dict(), "epoch": self.loop.dataloader_iterator._epoch}
+
     def __iter__(self) -> Iterator[Any]:
+        batches = self.loop.dataloader_iterator  # made with the loop
+        self._go_on(batches)
         self.runner.call_hook("before_train_epoch")
-        batches = self.loop.dataloader_iterator
-        batches._epoch = getattr(self.loop.dataloader.batch_sampler, "epoch", 0)
-        self._restore_rng()
+        self._take_rng()
         while not self.finished:
             self.runner.model.train()
             with data_errors():
                 batch = next(batches)
             yield batch
+
+    def _go_on(self, batches: Any) -> None:
+        """Bring the data where an earlier run left it."""
+        loader, state = self.loop.dataloader, self._resumed
+        if state is not None:
+            batches._epoch = state["epoch"]
+            loader.set_epoch(batches._epoch)
+            loader.resume(state["loader"], middle=True)
+        elif loader.waits:
+            batches._epoch = loader.skip(self.loop.iter)
+        else:
+            return
+        batches._iterator = iter(loader)
 
     def step(self, batch: Any) -> None:
         """One iteration."""
@@ -129,6 +180,10 @@ class IterPump(Pump):
         """The iteration loop counts its whole length as one epoch."""
         self.runner.call_hook("after_train_epoch")
         super().finish()
+
+
+def _nothing() -> None:
+    """Nothing is to be restored."""
 
 
 def pump(runner: Runner) -> Pump:

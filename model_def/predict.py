@@ -93,7 +93,9 @@ def load_detector(config: Path, weights: Path) -> nn.Module:
         model: nn.Module = init_detector(content, str(weights), palette="random", device=device, cfg_options={})
     report = load_report(model, loaded)
     if report.missing or report.mismatched:
-        raise _weights_error(weights, f"the weights are another model's than the config's: {report}", str(config))
+        raise _weights_error(
+            weights, f"the weights are another model's than the config's: {report.lines()[0]}", str(config)
+        )
     return model
 
 

@@ -17,10 +17,12 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, R
 from torch import nn
 
 from model_def.checkpoint_hook import is_translated
-from model_def.data import fast_forward
+from model_def.compose.tree import dotted, walk
 from model_def.errors import ConfigError
+from model_def.loading.loader import placed
 from model_def.state.runner_state import unwrapped
-from model_def.weights import LoadReport, check_loadable, clean_file, download_errors, load_report
+from model_def.weights import LoadReport, Place, check_loadable, clean_file, download_errors, load_report
+from model_def.weights.loaders import make_harmless
 from model_def.weights.torchvision import register_without_torchvision
 
 
@@ -37,13 +39,13 @@ class ParkedRunner(Runner):
 
     _resume_iter = 0
     loaded: LoadReport | None = None  # how well the weights of `load_from` fitted
-    weights_place = "load_from"  # where the user chose them, for messages
+    weights_place = Place(where="load_from")  # where the user chose them
 
     def park(self, *, resume_iter: int = 0) -> None:
         """Run mmengine's own set-up in mmengine's own order, up to the moment where the train loop starts.
 
         Args:
-            resume_iter: iterations that an earlier run has trained: the training data starts behind them.
+            resume_iter: iterations that an earlier run has trained: the training data waits for its state.
 
         Raises:
             ConfigError: the config's train loop replaces `run`, so that nobody else can pump it.
@@ -55,30 +57,35 @@ class ParkedRunner(Runner):
 
     def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
         """The configured loop, its `run()` replaced by parking."""
-        if self._resume_iter:
-            self._train_dataloader = self._resumed_dataloader()
+        self._train_dataloader = self._placed_dataloader()
         built = super().build_train_loop(loop)
         _refuse_foreign_loop(built)
         built.run = _park
         return built
 
-    def _resumed_dataloader(self) -> Any:
+    def _placed_dataloader(self) -> Any:
+        """What the loop would build, knowing its place."""
         diff_rank_seed = self._randomness_cfg.get("diff_rank_seed", False)
         dataloader = self.build_dataloader(self._train_dataloader, seed=self.seed, diff_rank_seed=diff_rank_seed)
-        by_epoch = self.cfg.train_cfg.get("by_epoch", self.cfg.train_cfg.get("type") == "EpochBasedTrainLoop")
-        # The epoch loop sets the sampler's epoch by itself and needs only the place within it.
-        fast_forward(dataloader, batches=self._resume_iter % len(dataloader) if by_epoch else self._resume_iter)
-        return dataloader
+        return placed(dataloader, waits=self._resume_iter > 0)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> Any:
-        """mmengine's wrapping, without the `device_ids` that it always passes and that torch refuses on a CPU."""
-        if self.distributed and get_device() == "cpu":
+        """mmengine's wrapping, without the `device_ids` that it always passes and that torch refuses on a CPU.
+
+        Raises:
+            ConfigError: SyncBN in several processes on a CPU, which torch can't run.
+        """
+        on_cpu = self.distributed and get_device() == "cpu"
+        if on_cpu:
             stock = {
                 "broadcast_buffers": False,
                 "find_unused_parameters": self.cfg.get("find_unused_parameters", False),
             }
             model_wrapper_cfg = {**(model_wrapper_cfg or stock), "device_ids": None}
-        return super().wrap_model(model_wrapper_cfg, model)
+        wrapped = super().wrap_model(model_wrapper_cfg, model)
+        if on_cpu and any(isinstance(module, nn.SyncBatchNorm) for module in wrapped.modules()):
+            raise _sync_bn_on_cpu(self.cfg.to_dict())
+        return wrapped
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """mmengine's loading (of `load_from`), for a file that runs no code and belongs to this model.
@@ -88,9 +95,10 @@ class ParkedRunner(Runner):
         """
         if pathlib.Path(filename).is_file():
             filename = str(clean_file(pathlib.Path(filename)))
-            content = torch.load(filename, weights_only=True)
+            content = torch.load(filename, weights_only=True, mmap=True)  # shapes alone: no number is read yet
             self.loaded = load_report(unwrapped(self.model), content["state_dict"])
-            check_loadable(self.loaded, source=content["meta"]["source"], where=self.weights_place)
+            self.logger.info("\n".join([filename, *self.loaded.lines()]))
+            check_loadable(self.loaded, source=content["meta"]["source"], place=self.weights_place)
         with download_errors(self.cfg.to_dict()):
             checkpoint: dict[str, Any] = super().load_checkpoint(filename, *args, **kwargs)
         return checkpoint
@@ -106,6 +114,18 @@ class ParkedRunner(Runner):
         return logger
 
 
+def _sync_bn_on_cpu(config: dict[str, Any]) -> ConfigError:
+    places = [dotted(path) for path, value in walk(config["model"], ("model",)) if value == "SyncBN"]
+    override = " ".join(f"{place}=BN" for place in places) or "sync_bn=null"
+    return ConfigError(
+        what="torch synchronises batch statistics between GPUs only, and here are several processes on a CPU",
+        value="SyncBN",
+        where=", ".join(places) or "sync_bn",
+        allowed="BN; or SyncBN on GPUs, or in one process, where mmengine takes BN for it",
+        next=override,
+    )
+
+
 def _raise(record: logging.LogRecord) -> None:
     """In the place where logging would print a traceback and go on: a full disk ends the run."""
     raise  # what the handler has just caught
@@ -119,6 +139,7 @@ def build_runner(config: Config, *, work_dir: pathlib.Path, distributed: bool) -
         work_dir: where mmengine writes its log and its visualizer's files.
         distributed: whether the model is wrapped for several processes, which have been joined already.
     """
+    make_harmless()
     config = copy.deepcopy(config)
     config.work_dir = str(work_dir)
     # mmengine keeps a logger, a message hub and a visualizer for each name: an earlier run of this process has its own.

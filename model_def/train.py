@@ -11,6 +11,7 @@ import yaml
 from determined import core, pytorch
 from mmengine.hooks import Hook
 
+from model_def import takeover
 from model_def.checks import check_data
 from model_def.compose import Composed, compose, write_config
 from model_def.errors import MMDetTrialError
@@ -55,7 +56,8 @@ def train(
     Args:
         experiment: what to train.
         output: the run's directory, made if it is not there; with several processes the first one's counts.
-        resume: a checkpoint's directory, of this run or another one of the same experiment.
+        resume: a checkpoint's directory, of this run or another one of the same experiment, or a file that stock
+            mmengine has written.
         hooks: makes hooks for the Runner (the progress line), given what is trained and the run's directory.
 
     Raises:
@@ -67,6 +69,9 @@ def train(
     try:
         with processes.failing_together(distributed):
             composed = with_pretrained(compose(experiment, slots=distributed.size), experiment)
+            if resume is not None and resume.is_file():
+                told = takeover.notes(resume, seed=experiment.seed)
+                composed = dataclasses.replace(composed, notes=(*composed.notes, *told))
             check_data(composed.config, experiment)
             output = pathlib.Path(distributed.broadcast(str(output)))
             run = _run_directory(experiment, composed, output, distributed)

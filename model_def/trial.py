@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import pathlib
 import time
 from collections.abc import Iterable
@@ -17,7 +18,8 @@ from model_def.evaluate.validation import ValidationReducer
 from model_def.finite import FiniteLossHook
 from model_def.loop import pump
 from model_def.runner import ParkedRunner
-from model_def.state.process import plain_numpy_state, process_state, set_buffers, set_rng_state
+from model_def.state.plain import plain
+from model_def.state.process import ProcessState, plain_numpy_state, set_random_numbers
 from model_def.state.runner_state import capture, restore
 from model_def.training_metrics import TrainingReducer
 
@@ -60,7 +62,9 @@ class MMDetTrial(pytorch.PyTorchTrial):
         context.optimizers.append(_Parked())  # type: ignore[arg-type]
         training = TrainingReducer(runner, global_batch_size=context.get_global_batch_size())
         context.wrap_reducer(training, for_validation=False)
-        self.validation = context.wrap_reducer(ValidationReducer(runner), for_training=False)
+        self.validation = context.wrap_reducer(
+            ValidationReducer(runner, fast=runner.fast_evaluation), for_training=False
+        )
 
     def build_training_data_loader(self) -> Iterable[Any]:  # type: ignore[override]  # only iterated and measured
         """The loop's own batches, for as long as it trains."""
@@ -109,17 +113,24 @@ class MMDetCallback(pytorch.PyTorchCallback):
 
     def __init__(self, trial: MMDetTrial) -> None:
         self._trial = trial
+        self._process = ProcessState(trial.runner)
         self._processes: list[dict[str, Any]] = []
         self._captured: dict[str, Any] = {}
 
     def gather(self) -> None:
         """Collect every process's own state, before the chief saves. All processes must call it."""
-        self._processes = self._trial.context.distributed.allgather(process_state(self._trial.runner.model))
+        own = {**self._process.capture(), "data": self._trial.pump.state_dict()}
+        self._processes = self._trial.context.distributed.allgather(plain(own, where="process"))
 
     def state_dict(self) -> dict[str, Any]:
         """The Runner's state and every process's own."""
-        self._captured = capture(self._trial.runner)
+        self._captured = capture(self._trial.runner, config_text=self._config_text)
         return {"runner": self._captured, "processes": self._processes}
+
+    @functools.cached_property
+    def _config_text(self) -> str:
+        text: str = self._trial.runner.cfg.pretty_text
+        return text
 
     def on_checkpoint_save_start(self, checkpoint: dict[str, Any]) -> None:
         """Make Determined's own part loadable with `weights_only` as well."""
@@ -136,14 +147,14 @@ class MMDetCallback(pytorch.PyTorchCallback):
         """Restore the Runner now, and this process's random numbers at the loop's right moment.
 
         Raises:
-            WeightsError: the checkpoint is one of another model, or of another number of processes.
+            WeightsError: the checkpoint is one of another model, of other data, or of another number of processes.
         """
         distributed = self._trial.context.distributed
         _check_same_processes(len(state["processes"]), distributed.size)
         own = state["processes"][distributed.rank]
         restore(self._trial.runner, state["runner"])
-        set_buffers(self._trial.runner.model, own["buffers"])
-        self._trial.pump.restore_rng = lambda: set_rng_state(own["rng"])
+        self._process.restore(own)
+        self._trial.pump.resume(own["data"], restore_rng=lambda: set_random_numbers(own["rng"]))
 
     def on_training_start(self) -> None:
         """The state is in place: the loop may begin."""

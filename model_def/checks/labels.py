@@ -82,7 +82,7 @@ def remaining(annotations: Annotations, dataset: dict[str, Any]) -> list[Image]:
     rules = dataset.get("filter_cfg")
     if not rules or dataset.get("test_mode"):
         return list(annotations.images)
-    names = class_names(dataset)
+    names = class_names(dataset) or annotations.names
     wanted = {key for key, name in annotations.categories.items() if name in names}
     keep_empty = not rules.get("filter_empty_gt", False)
     size = rules.get("min_size", 0)
@@ -126,9 +126,12 @@ def _what_is_left(annotations: Annotations, left: list[Image], dataset: dict[str
     if any(image.width is None or image.height is None for image in annotations.images):
         entry = '{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}'
         return "an image has no width or height in the annotation file", entry, "write both for every image"
+    names, rules = class_names(dataset) or annotations.names, rules or {}
+    if rules.get("filter_empty_gt") is False:  # images without boxes are wanted: to learn from without labels
+        return "", "", ""
     if not sum(counts.values()):
         return "there are no boxes at all in the annotation file", "one annotation or more", "annotate some images"
-    if not any(counts.get(name) for name in class_names(dataset)):
+    if not any(counts.get(name) for name in names):
         with_boxes = ", ".join(f"{name} ({count})" for name, count in counts.items() if count)
         what = "the classes filter out every annotation: none has a box"
         return what, f"classes with boxes: {with_boxes}", "choose other classes"

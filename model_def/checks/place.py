@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from typing import Any
 
 from model_def.annotations import look_for
@@ -25,12 +26,14 @@ def place_of(experiment: Experiment, place: str, key: str) -> str:
 def require_root(dataset: dict[str, Any], place: str, experiment: Experiment) -> None:
     """Refuse a data set whose `data_root` isn't there: one problem, however many files and data sets it concerns.
 
+    Where every path is absolute, mmengine never looks at the root, and a config's default may stand there.
+
     Raises:
         DataError: there is no such folder.
     """
     root = dataset.get("data_root") or ""
     folder = local(root, experiment.directory)
-    if not is_local(root) or folder.is_dir():
+    if not is_local(root) or folder.is_dir() or not _needed(dataset):
         return
     override = ("hyperparameters", "override_mmdet_config", *place.split("."), "data_root")
     short = experiment.hyperparameters.dataset is not None
@@ -42,3 +45,9 @@ def require_root(dataset: dict[str, Any], place: str, experiment: Experiment) ->
         allowed=f"a folder, here {folder}",
         next=look_for(folder),
     )
+
+
+def _needed(dataset: dict[str, Any]) -> bool:
+    """Whether any path of the data set starts at its root."""
+    paths = [dataset.get("ann_file"), *(dataset.get("data_prefix") or {"img": ""}).values()]
+    return any(not isinstance(path, str) or (is_local(path) and not os.path.isabs(path)) for path in paths)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -18,6 +19,7 @@ from model_def.errors import Stopped, WeightsError
 from model_def.experiment import Experiment
 from model_def.platform import Platform
 from model_def.platform.run_directory import RunDirectory
+from model_def.weights.stock import read_stock
 
 # Off-cluster a run directory holds one trial. Determined compares this number with a checkpoint's when it resumes.
 TRIAL_ID = 1
@@ -97,6 +99,7 @@ class LocalPreemptContext(core.DummyPreemptContext):
         super().__init__(dist)
         self.signal_number: int | None = None
         self._original: dict[int, Any] = {}
+        self._process = os.getpid()
         # On GPUs the default group is NCCL's: agreeing through it would wait for the device at every batch.
         self._group = torch.distributed.new_group(backend="gloo") if dist.size > 1 else None
 
@@ -125,8 +128,11 @@ class LocalPreemptContext(core.DummyPreemptContext):
         return bool(self._dist.broadcast(self.signal_number is not None))
 
     def _receive(self, number: int, frame: Any) -> None:
-        self.signal_number = self.signal_number or number
         signal.signal(number, self._original[number])
+        if os.getpid() != self._process:  # a forked child: a metric's pool ends its workers by SIGTERM and waits
+            os.kill(os.getpid(), number)
+            return
+        self.signal_number = self.signal_number or number
 
 
 @contextlib.contextmanager
@@ -143,7 +149,7 @@ def local_platform(
         experiment: for whoever asks Determined's context for it.
         run: where everything is written.
         distributed: the processes of this run.
-        resume: the checkpoint to go on from.
+        resume: the checkpoint to go on from: its folder, or a file of stock mmengine.
 
     Raises:
         WeightsError: `resume` is not a whole checkpoint.
@@ -151,6 +157,7 @@ def local_platform(
     """
     steps_completed = _steps_completed(resume) if resume else 0
     if distributed.rank == 0:
+        run.recover()
         run.rewind(steps_completed)
     preempt = LocalPreemptContext(distributed)
     services = core.Context(
@@ -196,6 +203,8 @@ def _code(output: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _steps_completed(checkpoint: pathlib.Path) -> int:
+    if checkpoint.is_file():
+        return read_stock(checkpoint, mmap=True).iterations
     metadata = checkpoint / "metadata.json"
     try:
         return int(json.loads(metadata.read_text())["steps_completed"])

@@ -15,6 +15,7 @@ from typing import Any
 from model_def.errors import is_disk_full, no_room
 
 _CHECKPOINTS = "checkpoints"
+_REPLACED = ".replaced"
 
 
 class RunDirectory:
@@ -64,6 +65,12 @@ class RunDirectory:
         """The number of batches that the last validation was measured at."""
         return max((steps for _, steps in self._validations()), default=None)
 
+    def recover(self) -> None:
+        """Remove what a process has left that was killed while it wrote, replaced or removed a checkpoint."""
+        put_back_replaced(self.path)
+        for path in (self.path / _CHECKPOINTS).glob(".[0-9]*"):
+            shutil.rmtree(path)
+
     @contextlib.contextmanager
     def new_checkpoint(self, steps_completed: int) -> Iterator[pathlib.Path]:
         """A directory to write a checkpoint into; it takes its name and place only when it is whole."""
@@ -78,9 +85,11 @@ class RunDirectory:
                 what = f"the checkpoint of batch {steps_completed} can't be written: the disk is full"
                 raise no_room(what, error, value=final, output=self.path) from error
             raise
+        replaced = final.with_name(f".{final.name}{_REPLACED}")
         if final.exists():
-            shutil.rmtree(final)
+            final.rename(replaced)
         partial.rename(final)
+        shutil.rmtree(replaced, ignore_errors=True)
         self.tidy()
 
     def checkpoint(self, steps_completed: int) -> pathlib.Path:
@@ -95,7 +104,8 @@ class RunDirectory:
             if candidates:
                 _link(self.checkpoint(0).with_name(name), str(candidates[0]))
         for steps in set(saved) - set(saved[: max(self._keep_latest, 1)]) - set(ranked[: self._keep_best]):
-            shutil.rmtree(self.checkpoint(steps))
+            removed = self.checkpoint(steps).rename(self.checkpoint(0).with_name(f".{steps}.removed"))
+            shutil.rmtree(removed)  # a half that is left behind has no checkpoint's name
 
     @property
     def _metrics_file(self) -> pathlib.Path:
@@ -114,6 +124,14 @@ class RunDirectory:
             ((value, steps) for value, steps in values if value is not None),
             key=lambda entry: (-self._sign * entry[0], entry[1]),
         )
+
+
+def put_back_replaced(output: pathlib.Path) -> None:
+    """Put a checkpoint back that was taken away for a new one, if the process was killed before that was in place."""
+    for path in (output / _CHECKPOINTS).glob(f".[0-9]*{_REPLACED}"):
+        final = path.with_name(path.name.removeprefix(".").removesuffix(_REPLACED))
+        if not final.exists():
+            path.rename(final)
 
 
 def _parsed(text: str) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.logging import MessageHub, print_log
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 
@@ -21,15 +22,18 @@ def unwrapped(model: Any) -> nn.Module:
     return bare
 
 
-def capture(runner: Runner) -> dict[str, Any]:
+def capture(runner: Runner, *, config_text: str) -> dict[str, Any]:
     """The runner's state in mmengine's own checkpoint layout, what hooks add included, as plain data.
+
+    Args:
+        config_text: the config's `pretty_text`, which takes mmengine half a second to make.
 
     Returns:
         `meta`, `state_dict` (the weights that validation uses: the EMA's where there is an EMAHook), `message_hub`,
         `optimizer`, `param_schedulers` and what hooks add in `before_save_checkpoint`.
     """
     checkpoint = {
-        "meta": _meta(runner),
+        "meta": {**_meta(runner), "cfg": config_text},
         "state_dict": {name: tensor.cpu() for name, tensor in unwrapped(runner.model).state_dict().items()},
         "message_hub": _message_hub(runner.message_hub),
         "optimizer": runner.optim_wrapper.state_dict(),
@@ -57,7 +61,15 @@ def restore(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
     runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
     states = iter(_flat(checkpoint["param_schedulers"]))
     _each_scheduler(runner.param_schedulers, lambda scheduler: scheduler.load_state_dict(next(states)))
-    runner.optim_wrapper.initialize_count_status(runner.model, loop.iter, loop.max_iters)
+    for wrapper in optim_wrappers(runner):
+        # Its `initialize_count_status` has been called; a second time it would warn that gradients are lost.
+        wrapper._inner_count = loop.iter
+
+
+def optim_wrappers(runner: Runner) -> list[OptimWrapper]:
+    """The optimizer wrappers: one, or those of several optimizers."""
+    wrapper = runner.optim_wrapper
+    return list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
 
 
 def _meta(runner: Runner) -> dict[str, Any]:
@@ -66,7 +78,6 @@ def _meta(runner: Runner) -> dict[str, Any]:
         "iter": runner.iter,
         "seed": runner.seed,
         "experiment_name": runner.experiment_name,
-        "cfg": runner.cfg.pretty_text,
         "dataset_meta": getattr(runner.train_dataloader.dataset, "metainfo", None),
     }
 

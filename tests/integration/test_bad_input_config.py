@@ -22,10 +22,8 @@ CONFIGS: dict[str, Mistake] = {
         f"did you mean `{CONFIG}`",
         edit=(CONFIG, "retinanet/retinanet_r18_fpn_1x_coc.py"),
     ),
-    "a name of mmdet 2": says(
-        "no such config file",
-        "did you mean `mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py`",
-        edit=(CONFIG, "mask_rcnn/mask_rcnn_r50_fpn_1x_coco.py"),
+    "a name of mmdet 2 that is gone": says(
+        "no such config file", "did you mean `ssd/ssd300_coco.py`", edit=(CONFIG, "ssd/ssd300_fp16_coco.py")
     ),
     "no such merge_config": says(
         "no such config file: 'more.py'", "tiny.yaml:6:18", edit=(BATCH, f"{BATCH}  merge_config: [more.py]\n")

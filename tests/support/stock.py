@@ -16,6 +16,21 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 
+class Unrounded(float):
+    """A statistic that mmdet's `f"{value:.3f}"` leaves whole."""
+
+    def __format__(self, spec):
+        return repr(float(self))
+
+
+class UnroundedCOCOeval(coco_metric.COCOeval):
+    """pycocotools' evaluation with such statistics."""
+
+    def summarize(self):
+        super().summarize()
+        self.stats = [Unrounded(value) for value in self.stats]
+
+
 class Recorder(Hook):
     """Records losses, learning rates and metrics, after every other hook."""
 
@@ -41,7 +56,9 @@ class Recorder(Hook):
 
 def main(config_file: str, work_dir: str) -> None:
     """Train as mmdet's own tools/train.py does."""
-    coco_metric.round = lambda value, digits: value  # compare all digits; what the hooks see is another test's matter
+    # Compare all digits; what the hooks see is another test's matter.
+    coco_metric.round = lambda value, digits: value
+    coco_metric.COCOeval = UnroundedCOCOeval
     config = Config.fromfile(config_file)
     config.work_dir = work_dir
     runner = Runner.from_cfg(config)

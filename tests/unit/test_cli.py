@@ -56,7 +56,7 @@ def test_help_names_every_command_with_examples(arguments, capsys):
     ("arguments", "message"),
     [
         (["trian", "x.yaml"], "did you mean train?"),
-        (["frobnicate"], "there are train, check, explain, ls, data, predict, env"),
+        (["frobnicate"], "there are train, check, explain, migrate, ls, data, predict, env"),
         (["train"], "required: EXPERIMENT.yaml\n"),
         (["train", "x.yaml", "--ouput", "here"], "did you mean --output?"),
         (["train", "x.yaml", "--output"], "expected one argument"),

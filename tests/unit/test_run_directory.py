@@ -86,6 +86,22 @@ def test_a_checkpoint_may_be_written_again(run):
     assert (run.checkpoint(10) / "model.pth").read_text() == "new"
 
 
+def test_what_a_killed_process_left_is_removed(run):
+    """It was writing 30, removing 10 and replacing 20, in each case half done."""
+    save(run, 20)
+    for name in (".30.0123abcd", ".10.removed", ".20.replaced"):
+        (run.path / "checkpoints" / name).mkdir()
+    run.recover()
+    assert saved(run) == ["20", "latest"]
+
+
+def test_a_checkpoint_that_was_being_replaced_comes_back(run):
+    save(run, 20, "old")
+    run.checkpoint(20).rename(run.path / "checkpoints/.20.replaced")
+    run.recover()
+    assert (run.path / "checkpoints/latest/model.pth").read_text() == "old"
+
+
 def test_numbers_keep_their_digits_and_json_stays_valid(run):
     run.record(group="training", steps_completed=1, metrics={"loss": 0.1 + 0.2, "odd": float("nan"), "epochs": 0})
     (line,) = (run.path / "metrics.jsonl").read_text().splitlines()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import collections
 import random
 
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import EarlyStoppingHook
 from mmengine.logging import HistoryBuffer
 
+from model_def.rng import rng_state, set_rng_state
+from model_def.state.attributes import Attributes
+from model_def.state.hooks import hook_states, restore_hooks
 from model_def.state.plain import plain, revive
-from model_def.state.process import plain_numpy_state, rng_state, set_rng_state
+from model_def.state.process import plain_numpy_state
 
 
 def test_survives_a_weights_only_file(tmp_path):
@@ -33,9 +38,10 @@ def test_names_what_it_cannot_hold():
 
 def test_random_numbers_go_on(tmp_path):
     def draw():
-        return random.random(), np.random.rand(), torch.rand(1).item()
+        return random.random(), random.gauss(0, 1), np.random.rand(), np.random.randn(), torch.rand(1).item()
 
-    torch.save(rng_state(), tmp_path / "rng.pth")
+    draw()  # leaves half a pair of gaussians behind
+    torch.save(plain(rng_state(), where="rng"), tmp_path / "rng.pth")
     expected = draw()
     set_rng_state(torch.load(tmp_path / "rng.pth", weights_only=True))
     assert draw() == expected
@@ -46,3 +52,48 @@ def test_numpy_accepts_its_plain_state():
     expected = np.random.rand(3).tolist()
     np.random.set_state(plain_numpy_state(state))
     assert np.random.rand(3).tolist() == expected
+
+
+def test_attributes_that_training_changes_come_back(tmp_path):
+    """The size of BatchSyncRandomResize, Dynamic R-CNN's histories and thresholds, EQLv2's counts."""
+
+    class Assigner:
+        def __init__(self):
+            self.threshold = 0.5
+
+    class Head(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.size, self.history, self.counts = None, [], None
+            self.assigners = [Assigner()]
+            self.recent = collections.deque(maxlen=3)
+            self.never = object()
+
+    def build():
+        return torch.nn.Sequential(Head(), torch.nn.Linear(2, 2))
+
+    model, other = build(), build()
+    before = Attributes(model)
+    assert before.changed() == {}
+    model[0].size, model[0].counts = (64, 96), torch.arange(3)
+    model[0].history.append(1.5)
+    model[0].recent.extend(range(5))
+    model[0].assigners[0].threshold = 0.75
+    torch.save(before.changed(), tmp_path / "attributes.pth")
+    Attributes(other).set(torch.load(tmp_path / "attributes.pth", weights_only=True))
+    head = other[0]
+    assert (head.size, head.history, head.recent) == ((64, 96), [1.5], collections.deque([2, 3, 4], maxlen=3))
+    assert head.counts.tolist() == [0, 1, 2]
+    assert head.assigners[0].threshold == 0.75
+
+
+def test_early_stopping_goes_on_waiting():
+    class Runner:
+        def __init__(self):
+            self.hooks = [EarlyStoppingHook("coco/bbox_mAP", patience=3)]
+
+    runner, other = Runner(), Runner()
+    runner.hooks[0]._check_stop_condition(0.5)
+    runner.hooks[0]._check_stop_condition(0.4)
+    restore_hooks(other, revive(plain(hook_states(runner), where="hooks")))
+    assert (other.hooks[0].wait_count, other.hooks[0].best_score) == (1, 0.5)

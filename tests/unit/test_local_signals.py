@@ -1,0 +1,45 @@
+"""Signals off a cluster: they ask this process for a stop, and end its children as they would any process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+from determined import core
+
+from model_def.platform.local import LocalPreemptContext
+
+
+@pytest.fixture
+def preempt():
+    context = LocalPreemptContext(core.DummyDistributedContext()).start()
+    yield context
+    context.close()
+
+
+def test_a_signal_asks_for_a_stop_once(preempt):
+    assert not preempt.pending()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert preempt.pending()
+    assert preempt.signal_number == signal.SIGTERM
+
+
+def wait(ready):
+    ready.set()
+    time.sleep(60)
+
+
+def test_a_forked_child_ends(preempt):
+    """mmdet's VOC and Open Images evaluators start pools, end their workers with SIGTERM, and wait for them."""
+    fork = multiprocessing.get_context("fork")
+    ready = fork.Event()
+    child = fork.Process(target=wait, args=(ready,))
+    child.start()
+    assert ready.wait(10)
+    child.terminate()
+    child.join(10)
+    assert child.exitcode == -signal.SIGTERM
+    assert not preempt.pending()

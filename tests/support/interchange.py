@@ -17,37 +17,12 @@ from typing import Any
 import mmcv.ops  # noqa: F401  # what every job needs is imported once
 import mmdet.models  # noqa: F401
 from mmdet.apis import inference_detector, init_detector
-from mmdet.evaluation.metrics import coco_metric
 from mmengine.config import Config
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import model_def.train  # noqa: F401
 from model_def import cli
-
-
-class Recorder(Hook):
-    """Writes what stock computes, a line for each iteration and each validation, after every other hook."""
-
-    priority = "LOWEST"
-
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        metrics = {name: float(value) for name, value in outputs.items()}
-        for name in ("lr", "base_lr", "grad_norm"):
-            if f"train/{name}" in runner.message_hub.log_scalars:
-                metrics[name] = runner.message_hub.get_scalar(f"train/{name}").current()
-        self.write("training", runner.iter + 1, metrics)
-
-    def after_val_epoch(self, runner, metrics=None):
-        self.write("validation", runner.iter, {name.split("/")[-1]: value for name, value in metrics.items()})
-
-    def write(self, group, steps, metrics):
-        line = {"group": group, "steps_completed": steps, "metrics": metrics}
-        with self.path.open("a") as stream:
-            print(json.dumps(line, default=float), file=stream)
+from tests.support.stock import Recorder, unround
 
 
 def stock(config_file: str, work_dir: str, checkpoint: str) -> None:
@@ -96,7 +71,7 @@ JOBS = {"ours": ours, "stock": stock, "test": test}
 
 def main(jobs: list[list[Any]]) -> None:
     """One child after another."""
-    coco_metric.round = lambda value, digits: value  # compare all digits
+    unround()
     for kind, *arguments in jobs:
         child = os.fork()
         if child == 0:

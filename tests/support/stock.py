@@ -37,7 +37,7 @@ class Recorder(Hook):
     priority = "LOWEST"
 
     def __init__(self, path: str) -> None:
-        self.stream = open(path, "w")  # noqa: SIM115  # lives as long as the process
+        self.stream = open(path, "a")  # noqa: SIM115  # lives as long as the process
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         metrics = {name: float(value) for name, value in outputs.items()}
@@ -54,11 +54,15 @@ class Recorder(Hook):
         print(json.dumps(line, default=float), file=self.stream, flush=True)
 
 
-def main(config_file: str, work_dir: str) -> None:
-    """Train as mmdet's own tools/train.py does."""
-    # Compare all digits; what the hooks see is another test's matter.
+def unround() -> None:
+    """Compare all digits; what the hooks see is another test's matter."""
     coco_metric.round = lambda value, digits: value
     coco_metric.COCOeval = UnroundedCOCOeval
+
+
+def main(config_file: str, work_dir: str) -> None:
+    """Train as mmdet's own tools/train.py does."""
+    unround()
     config = Config.fromfile(config_file)
     config.work_dir = work_dir
     runner = Runner.from_cfg(config)

@@ -99,15 +99,30 @@ class LocalPreemptContext(core.DummyPreemptContext):
         super().__init__(dist)
         self.signal_number: int | None = None
         self._original: dict[int, Any] = {}
-        self._process = os.getpid()
         # On GPUs the default group is NCCL's: agreeing through it would wait for the device at every batch.
         self._group = torch.distributed.new_group(backend="gloo") if dist.size > 1 else None
 
     def start(self) -> LocalPreemptContext:
         """Listen for signals."""
         self._original = {number: signal.signal(number, self._receive) for number in self._SIGNALS}
+        os.register_at_fork(before=self._hold, after_in_parent=self._release, after_in_child=self._leave)
         super().start()
         return self
+
+    def _hold(self) -> None:
+        """Before a fork: Python forgets a signal that comes while it forks, so it must wait."""
+        if self._original:
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+    def _release(self) -> None:
+        if self._original:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+    def _leave(self) -> None:
+        """In a forked child: a metric's pool ends its workers by SIGTERM, and waits for ever for one that goes on."""
+        if self._original:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._release()
 
     def close(self) -> None:
         """Stop listening."""
@@ -128,11 +143,8 @@ class LocalPreemptContext(core.DummyPreemptContext):
         return bool(self._dist.broadcast(self.signal_number is not None))
 
     def _receive(self, number: int, frame: Any) -> None:
-        signal.signal(number, self._original[number])
-        if os.getpid() != self._process:  # a forked child: a metric's pool ends its workers by SIGTERM and waits
-            os.kill(os.getpid(), number)
-            return
         self.signal_number = self.signal_number or number
+        signal.signal(number, self._original[number])
 
 
 @contextlib.contextmanager

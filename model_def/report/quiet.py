@@ -28,6 +28,7 @@ _LINES = {
     r".* is duplicate\. It is skipped since bypass_duplicate": "mmengine on layers that a head shares, as it should",
     r".* is skipped since its requires_grad=False": "mmengine on frozen layers: the plan says how many are trained",
     r"Could not import OneDL": "the second stack's mmdet on data sets of a service of its own",
+    r"The model and loaded state dict do not match exactly": "our report of what was loaded names the tensors",
     r"Loads checkpoint by \w+ backend from path": "whoever loads one says so",
 }
 

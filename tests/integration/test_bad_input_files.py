@@ -96,7 +96,7 @@ PREDICT: dict[str, tuple[Callable[[Place], object] | None, tuple[str, ...], tupl
     "weights of another model": (
         saving({"state_dict": {"a": torch.zeros(3)}, "meta": {}}, "run/checkpoints/2/model.pth"),
         ("run", IMAGE),
-        ("the weights are another model's than the config's", "144 missing", "run/config.py"),
+        ("the weights are another model's than the config's", "0 of 144 tensors", "run/config.py"),
     ),
     "a broken config": (
         written("run/config.py", b"model = ("),

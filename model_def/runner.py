@@ -57,8 +57,9 @@ class ParkedRunner(Runner):
 
     def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
         """The configured loop, its `run()` replaced by parking."""
-        self._train_dataloader = self._placed_dataloader()
+        config, self._train_dataloader = self._train_dataloader, self._placed_dataloader()
         built = super().build_train_loop(loop)
+        self._train_dataloader = config  # `auto_scale_lr` reads the batch size there
         _refuse_foreign_loop(built)
         built.run = _park
         return built

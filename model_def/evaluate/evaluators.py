@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import copyreg
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -114,6 +115,10 @@ def _with_unrounded_stats(cls: Any, unrounded: Callable[[Any], float]) -> type:
             super().summarize()
             stats: Any = vars(self)["stats"]
             self.stats = [unrounded(value) for value in stats]
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            """COCOevalMP sends itself to processes that match: this local class can't travel, the one above can."""
+            return copyreg.__newobj__, (cls,), vars(self)  # type: ignore[attr-defined]  # what pickle itself uses
 
     return Unrounded
 

@@ -72,11 +72,7 @@ def _jobs(root: pathlib.Path, train: list[str], first: str) -> list[list[str]]:
 
 
 def ours(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Our metrics; recall with three digits, as mmdet's own text of it has."""
-    lines = metrics(path / "metrics.jsonl")
-    for line in lines:
-        line["metrics"] |= {k: float(f"{v:.3f}") for k, v in line["metrics"].items() if k.startswith("AR")}
-    return lines
+    return metrics(path / "metrics.jsonl")
 
 
 def stock(path: pathlib.Path) -> list[dict[str, Any]]:

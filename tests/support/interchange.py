@@ -27,6 +27,7 @@ from tests.support.stock import Recorder, unround
 
 def stock(config_file: str, work_dir: str, checkpoint: str) -> None:
     """mmdet's tools/train.py, with a checkpoint of each epoch or of each 6 iterations; `checkpoint` is resumed from."""
+    unround()
     config = Config.fromfile(config_file)
     by_epoch = config.train_cfg.get("type", "EpochBasedTrainLoop") == "EpochBasedTrainLoop"
     hook = {"type": "CheckpointHook", "interval": 1 if by_epoch else 6, "by_epoch": by_epoch}
@@ -41,6 +42,7 @@ def stock(config_file: str, work_dir: str, checkpoint: str) -> None:
 
 def test(config_file: str, weights: str, out: str) -> None:
     """mmdet's tools/test.py, and its inference one image after another; writes both evaluations' metrics."""
+    unround()
     config = Config.fromfile(config_file)
     config.work_dir, config.load_from = str(pathlib.Path(out).parent), weights
     runner = Runner.from_cfg(config)
@@ -71,7 +73,6 @@ JOBS = {"ours": ours, "stock": stock, "test": test}
 
 def main(jobs: list[list[Any]]) -> None:
     """One child after another."""
-    unround()
     for kind, *arguments in jobs:
         child = os.fork()
         if child == 0:

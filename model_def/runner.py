@@ -38,6 +38,7 @@ class ParkedRunner(Runner):
     """mmengine's Runner, built as usual, whose `park()` does all of `train()` but the loop itself."""
 
     _resume_iter = 0
+    _train_dataloader: Any  # mmengine's, whose type it does not say
     loaded: LoadReport | None = None  # how well the weights of `load_from` fitted
     weights_place = Place(where="load_from")  # where the user chose them
 
@@ -57,17 +58,18 @@ class ParkedRunner(Runner):
 
     def build_train_loop(self, loop: BaseLoop | dict[str, Any]) -> BaseLoop:
         """The configured loop, its `run()` replaced by parking."""
-        config, self._train_dataloader = self._train_dataloader, self._placed_dataloader()
+        config: Any = self._train_dataloader
+        self._train_dataloader = self._placed_dataloader(config)
         built = super().build_train_loop(loop)
         self._train_dataloader = config  # `auto_scale_lr` reads the batch size there
         _refuse_foreign_loop(built)
         built.run = _park
         return built
 
-    def _placed_dataloader(self) -> Any:
+    def _placed_dataloader(self, config: Any) -> Any:
         """What the loop would build, knowing its place."""
         diff_rank_seed = self._randomness_cfg.get("diff_rank_seed", False)
-        dataloader = self.build_dataloader(self._train_dataloader, seed=self.seed, diff_rank_seed=diff_rank_seed)
+        dataloader = self.build_dataloader(config, seed=self.seed, diff_rank_seed=diff_rank_seed)
         return placed(dataloader, waits=self._resume_iter > 0)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> Any:

@@ -1,0 +1,119 @@
+"""Writes the experiment that trains one config of the zoo in small."""
+
+from __future__ import annotations
+
+import copy
+import pathlib
+from typing import Any
+
+import yaml
+
+from tests.parity import zoo
+from tests.parity.data import data_overrides
+from tests.parity.offline import offline
+from tests.parity.shorten import shorten
+from tests.parity.sizes import fewer, fewer_repeats, narrower, smaller_images
+from tests.parity.variants import VARIANTS
+
+# Tried in this order, until the model can be built and trained.
+LEVELS = ("small", "wide", "larger", "images", "full")
+SEED = 7
+SMALL, LARGER = (
+    8,
+    2.7,
+)  # how many times smaller the images are; a deformable convolution needs three pixels at stride 128
+
+
+class DoesNotTrain(Exception):
+    """The config only tests, or is a part of others."""
+
+
+def prepare(case: str, folder: pathlib.Path, *, level: str, calm: bool, data: pathlib.Path) -> None:
+    """Write `folder/experiment.yaml`, and `folder/small.py` to be merged over a config of the zoo.
+
+    Args:
+        case: the config's name, and behind a colon that of a variant.
+        folder: for both files.
+        level: one of `LEVELS`.
+        calm: whether to keep from diverging what does so otherwise.
+        data: where made data is kept.
+
+    Raises:
+        DoesNotTrain: there is nothing to compare.
+        whatever the config's own Python, or the making of its data, raises.
+    """
+    name, _, variant = case.partition(":")
+    original = zoo.load(name)
+    if missing := zoo.missing(original):
+        raise DoesNotTrain(f"it has no {', '.join(missing)}")
+    config = copy.deepcopy(original)
+    offline(config, calm=calm)
+    shorten(config)
+    fewer_repeats(config)
+    if level != "full":
+        smaller_images(config, factor=LARGER if level == "larger" else SMALL)
+    if level in ("small", "wide", "larger"):
+        fewer(config)
+    if level in ("small", "larger"):
+        narrower(config)
+    batch = _loaders(config)
+    _record(config)
+    if variant:
+        VARIANTS[variant](config)
+    changed = {key: value for key, value in config.items() if value != original.get(key) or key not in original}
+    (folder / "small.py").write_text("".join(f"{key} = {_whole(key, value)!r}\n" for key, value in changed.items()))
+    experiment = _experiment(name, batch, metric=_metric(config), overrides=data_overrides(config, data))
+    (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
+
+
+def _experiment(name: str, batch: int, *, metric: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": "parity",
+        "entrypoint": "python3 -m model_def.train",
+        "hyperparameters": {
+            "config_file": name,
+            "merge_config": "small.py",
+            "global_batch_size": batch,
+            "override_mmdet_config": overrides,
+        },
+        "searcher": {"name": "single", "metric": metric, "smaller_is_better": False},
+        "scheduling_unit": 1,
+        "checkpoint_policy": "none",
+        "reproducibility": {"experiment_seed": SEED},
+    }
+
+
+def _whole(key: str, value: Any) -> Any:
+    """A section that replaces the zoo's; mmengine reads `custom_imports` before it merges anything."""
+    return {"_delete_": True, **value} if isinstance(value, dict) and key != "custom_imports" else value
+
+
+def _loaders(config: dict[str, Any]) -> int:
+    """No worker processes, and a batch of two; returns the batch size."""
+    for part in ("train", "val", "test"):
+        if loader := config.get(f"{part}_dataloader"):
+            loader.update(num_workers=0, persistent_workers=False)
+    loader = config["train_dataloader"]
+    loader.pop("prefetch_factor", None)
+    sampler = loader.get("sampler") or {}
+    if "source_ratio" in sampler:
+        sampler["source_ratio"] = [1] * len(sampler["source_ratio"])
+    return min(loader.get("batch_size", 2), 2)
+
+
+def _record(config: dict[str, Any]) -> None:
+    imports = config.get("custom_imports") or {}
+    modules = imports.get("imports") or []
+    modules = [modules] if isinstance(modules, str) else list(modules)
+    config["custom_imports"] = {**imports, "imports": [*modules, "tests.parity.recorder"]}
+    config["custom_imports"].setdefault("allow_failed_imports", False)
+    config["custom_hooks"] = [*(config.get("custom_hooks") or []), {"type": "ParityRecorder"}]
+
+
+def _metric(config: dict[str, Any]) -> str:
+    """A metric that the config's validation reports, where that can be said: an experiment must name one."""
+    evaluator = config.get("val_evaluator") or {}
+    evaluator = evaluator[0] if isinstance(evaluator, list | tuple) else evaluator
+    kinds = evaluator.get("metric", "bbox")
+    kind = kinds if isinstance(kinds, str) else kinds[0]
+    return "AR@100" if "proposal" in kind else f"{kind}_mAP"

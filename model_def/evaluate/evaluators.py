@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import copyreg
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -118,9 +117,15 @@ def _with_unrounded_stats(cls: Any, unrounded: Callable[[Any], float]) -> type:
 
         def __reduce__(self) -> tuple[Any, ...]:
             """COCOevalMP sends itself to processes that match: this local class can't travel, the one above can."""
-            return copyreg.__newobj__, (cls,), vars(self)  # type: ignore[attr-defined]  # what pickle itself uses
+            return _with_state, (cls, vars(self))
 
     return Unrounded
+
+
+def _with_state(cls: Any, state: dict[str, Any]) -> Any:
+    made = cls.__new__(cls)
+    vars(made).update(state)
+    return made
 
 
 def _with_unrounded_results(cls: Any, unrounded: Callable[[Any], float]) -> type:

@@ -16,6 +16,8 @@ from tests.support.commands import run
 COPY_PASTE = "simple_copy_paste/mask-rcnn_r50_fpn_rpn-2conv_4conv1fc_syncbn-all_32xb2-ssj-scp-90k_coco.py"
 RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
 
+NEVER_VALIDATES = "masktrack_rcnn/masktrack-rcnn_mask-rcnn_r50_fpn_8xb1-12e_youtubevis2019.py"
+
 # What each is here for.
 CASES = {
     "faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py": "two stages, AspectRatioBatchSampler, frozen stages, norm_eval",
@@ -37,8 +39,8 @@ CASES = {
     "openimages/faster-rcnn_r50_fpn_32xb2-cas-1x_openimages.py": "ClassAwareSampler, OpenImagesMetric",
     "wider_face/retinanet_r50_fpn_1x_widerface.py": "WIDERFaceDataset",
     "cityscapes/faster-rcnn_r50_fpn_1x_cityscapes.py": "CityscapesDataset",
-    "v3det/fcos_r50_fpn_8x4_sample1e-3_mstrain_v3det_2x.py": "ClassBalancedDataset, thousands of classes",
-    "masktrack_rcnn/masktrack-rcnn_mask-rcnn_r50_fpn_8xb1-12e_youtubevis2019.py": "TrackImgSampler, YouTubeVISMetric",
+    "lvis/mask-rcnn_r50_fpn_sample1e-3_ms-1x_lvis-v1.py": "ClassBalancedDataset, LVISMetric",
+    NEVER_VALIDATES: "TrackImgSampler, and a validation that never comes (val_begin behind the end)",
     **{
         f"{RETINANET}:{variant}": "what no config of the zoo uses"
         for variant in (
@@ -49,6 +51,7 @@ CASES = {
             "finite-iterations",
             "late-validation",
             "two-validation-sets",
+            "evaluation-in-processes",
         )
     },
 }
@@ -68,5 +71,5 @@ def test_equal_to_stock(case: str, rows: dict[str, dict]) -> None:
     row = rows[case]
     assert row["result"] == "equal", f"{row['result']}: {row['reason']}"
     assert row["iterations"] >= 8
-    assert row["validations"] >= 1
+    assert row["validations"] >= 1 or case == NEVER_VALIDATES
     assert row["learning_rates"] >= 2

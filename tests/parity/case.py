@@ -60,7 +60,7 @@ def _cpu() -> float:
 
 
 def _attempt(name: str, level: str, calm: bool, *, folder: pathlib.Path, data: pathlib.Path, seconds: int) -> Row:
-    row: Row = {"level": level}
+    row: Row = {"level": f"{level}, calm" if calm else level}
     prepared = run(_prepare, name, folder, level, calm, data, folder=folder, name="prepare", seconds=seconds)
     if prepared.kind != "done":
         kind, _, reason = _line(prepared).partition(": ")
@@ -68,15 +68,21 @@ def _attempt(name: str, level: str, calm: bool, *, folder: pathlib.Path, data: p
         return {**row, "result": result, "reason": reason, "hopeless": True}
     ours = run(train_ours, "ours", folder=folder, name="ours", seconds=seconds)
     if not (folder / "ours" / "config.py").exists():
-        return {**row, "result": "refused" if ours.kind == "refused" else "failed", "reason": ours.text}
+        return {**row, **_ours_alone(ours)}
     stock = run(train_stock, "ours/config.py", "stock", folder=folder, name="stock", seconds=seconds)
     if "slow" in (ours.kind, stock.kind):
         return {**row, "result": "not comparable", "reason": "too slow", "hopeless": level != "small"}
     if stock.kind != "done":
         return {**row, "result": "not comparable", "reason": f"stock fails: {_line(stock)}", "ours": _line(ours)}
     if ours.kind != "done":
-        return {**row, "result": "refused" if ours.kind == "refused" else "failed", "reason": ours.text}
+        return {**row, **_ours_alone(ours)}
     return {**row, **_compare(folder, seconds)}
+
+
+def _ours_alone(ours: End) -> Row:
+    """What stock can train and we can't; other sizes help only where stock's numbers aren't finite either."""
+    result = "refused" if ours.kind == "refused" else "failed"
+    return {"result": result, "reason": ours.text, "hopeless": "is not finite" not in ours.text}
 
 
 def _prepare(name: str, folder: pathlib.Path, level: str, calm: bool, data: pathlib.Path) -> None:

@@ -26,7 +26,9 @@ Small means: tiny images and batches, shallow and thin layers, few queries and p
 in which each milestone, warm-up, switch and validation happens, a hundredth of the learning rate, weights from nowhere,
 no mixed precision. Loop, optimizer, schedulers, hooks, samplers, dataset wrappers, pipelines, preprocessor, heads,
 losses and evaluators are the config's own. A model that doesn't hold together when it is made small was made less
-small (`shrunk`: `wide` keeps most channels, `larger` has larger images, `images` keeps the model, `full` all).
+small (`shrunk`: `wide` keeps most channels, `larger` has larger images, `images` keeps the model, `full` all; where
+random weights diverged, `calm` has batch norm normalise in place of `norm_eval`, and a still smaller learning rate).
+mmcv's own SyncBN, which needs a GPU, is torch's here. Stock gets back the name `np.float`, which the lvis package uses.
 
 | | |
 | --- | --- |

@@ -116,4 +116,6 @@ def _metric(config: dict[str, Any]) -> str:
     evaluator = evaluator[0] if isinstance(evaluator, list | tuple) else evaluator
     kinds = evaluator.get("metric", "bbox")
     kind = kinds if isinstance(kinds, str) else kinds[0]
+    if "LVIS" in evaluator.get("type", ""):
+        return f"{kind}_AP"
     return "AR@100" if "proposal" in kind else f"{kind}_mAP"

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mmengine.config.config
+import numpy as np
 import torch
 
 from model_def.errors import MMDetTrialError
@@ -104,6 +105,7 @@ def train_stock(config_file: str, work_dir: str) -> None:
     from mmengine.config import Config
     from mmengine.runner import Runner
 
+    np.float = float  # the lvis package still uses this name, which numpy has given up; without it stock can't compare
     config = Config.fromfile(config_file)
     config.work_dir = work_dir
     Runner.from_cfg(config).train()

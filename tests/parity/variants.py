@@ -81,6 +81,11 @@ def two_validation_sets(config: Config) -> None:
         config[f"test_{part}"] = copy.deepcopy(config[f"val_{part}"])
 
 
+def evaluation_in_processes(config: Config) -> None:
+    """Matching boxes is spread over processes, as V3Det's configs do."""
+    config["val_evaluator"]["use_mp_eval"] = True
+
+
 VARIANTS: dict[str, Callable[[Config], None]] = {
     change.__name__.replace("_", "-"): change
     for change in (
@@ -91,5 +96,6 @@ VARIANTS: dict[str, Callable[[Config], None]] = {
         finite_iterations,
         late_validation,
         two_validation_sets,
+        evaluation_in_processes,
     )
 }

@@ -9,6 +9,7 @@ import pathlib
 from collections import Counter
 from typing import Any
 
+from tests.parity import zoo
 from tests.parity.rows import fingerprint
 
 PACKAGES = ("torch", "mmengine", "mmcv", "mmdet", "determined", "numpy")
@@ -36,7 +37,7 @@ mmcv's own SyncBN, which needs a GPU, is torch's here. Stock gets back the name 
 | machine | {cores} cores, {memory:.0f} GiB |
 | versions | {versions} |
 | time | {minutes:.0f} minutes |
-| configs | {configs} |
+| configs | {configs} of {every} |
 {counts}
 """
 TABLE = """
@@ -60,6 +61,7 @@ def page(rows: list[dict[str, Any]], *, minimum: int) -> str:
         versions=", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES),
         minutes=sum(row["seconds"] for row in rows) / 60 / len(os.sched_getaffinity(0)),
         configs=len(rows),
+        every=len(zoo.leaves()),
         counts="\n".join(counted),
     )
     return head + TABLE + "".join(map(_line, rows))

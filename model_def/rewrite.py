@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from model_def.assignments import OVERRIDES
 from model_def.compose.find import find_config, renaming_note, zoo
 from model_def.compose.load import load_config
 from model_def.compose.tree import get, merged
@@ -14,14 +15,12 @@ from model_def.experiment import ENTRYPOINT
 from model_def.experiment_fields import HYPERPARAMETERS, is_searched
 from model_def.fields import problems as field_problems
 from model_def.migrate import form
-from model_def.migrate.apply import by_epoch
-from model_def.migrate.length import training_images, whole_epochs
+from model_def.migrate.length import by_epoch, training_images, whole_epochs
 from model_def.migrate.meaning import Around, Meaning
 from model_def.migrate.overrides import leaves, problem, translate
 from model_def.migrate.text import Text, comment, dump
 from model_def.yaml_source import Source, read_yaml
 
-OVERRIDES = ("hyperparameters", "override_mmdet_config")
 CONFIG = ("hyperparameters", "config_file")
 LENGTH = ("searcher", "max_length")
 PERIOD = ("min_validation_period",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from model_def.assignments import OVERRIDES
 from model_def.errors import Problem
 from model_def.experiment_fields import SEARCHED, is_searched
 from model_def.fields import problems as field_problems
@@ -43,7 +44,7 @@ def _children(value: dict[Any, Any] | list[Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def _unsampled(value: dict[str, Any], source: Source, place: Place) -> Problem:
-    key = ".".join(place[2:] if place[:2] == ("hyperparameters", "override_mmdet_config") else place[1:])
+    key = ".".join(place[2:] if place[:2] == OVERRIDES else place[1:])
     return Problem(
         what=f"`{key}` is chosen by a search, which needs a Determined cluster",
         value=value,

@@ -19,10 +19,8 @@ def take_over(runner: ParkedRunner, pump: Pump, path: pathlib.Path) -> int:
     """
     checkpoint = read_stock(path)
     _check_same_length(checkpoint, pump)
-    if checkpoint.seed not in (
-        None,
-        runner._randomness_cfg.get("seed"),
-    ):  # mmengine draws the rest of the run from the old seed
+    if checkpoint.seed not in (None, runner._randomness_cfg.get("seed")):
+        # mmengine draws the rest of the run from the old seed.
         runner._randomness_cfg.update(seed=checkpoint.seed)
         runner.set_randomness(**runner._randomness_cfg)
     restore(runner, checkpoint.content)

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from model_def.assignments import OVERRIDES
 from model_def.checkpoint_hook import checkpoint_notes
 from model_def.compose import derive, require
 from model_def.compose.dataset import apply_dataset
@@ -26,8 +27,6 @@ from model_def.migrate.apply import current
 from model_def.migrate.written import check_file
 
 __all__ = ["Composed", "compose", "files", "write_config"]
-
-OVERRIDES = ("hyperparameters", "override_mmdet_config")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

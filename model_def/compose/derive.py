@@ -8,6 +8,7 @@ from typing import Any
 from model_def.compose.tree import get
 from model_def.errors import ConfigError
 from model_def.experiment import Experiment, Length
+from model_def.migrate.length import by_epoch
 
 UNIT_KEYS = {"epochs": "max_epochs", "batches": "max_iters"}
 
@@ -45,7 +46,7 @@ def length(config: dict[str, Any], experiment: Experiment) -> tuple[dict[str, An
     wanted = experiment.searcher.max_length
     if wanted is None:
         return config, ()
-    unit = "batches" if _by_iteration(config["train_cfg"]) else "epochs"
+    unit = "epochs" if by_epoch(config) else "batches"
     if wanted.unit != unit:
         raise _wrong_unit(wanted, unit, experiment)
     key = UNIT_KEYS[unit]
@@ -100,10 +101,6 @@ def _late(scheduler: dict[str, Any], epochs: int) -> list[int]:
     if scheduler.get("type") != "MultiStepLR" or not scheduler.get("by_epoch", True):
         return []
     return [milestone for milestone in scheduler.get("milestones") or () if milestone >= epochs]
-
-
-def _by_iteration(train_cfg: dict[str, Any]) -> bool:
-    return "Iter" in str(train_cfg.get("type")) or train_cfg.get("by_epoch") is False
 
 
 def _wrong_unit(wanted: Length, unit: str, experiment: Experiment) -> ConfigError:

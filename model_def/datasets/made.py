@@ -64,7 +64,7 @@ def made(
             objects = 0 if index >= count - empty else int(rng.integers(*OBJECTS_AN_IMAGE, endpoint=True))
             labels = [(label + offset) % len(classes) for offset in range(objects)]
             label += objects
-            yield _picture(size, labels, rng, masks=masks)
+            yield draw_picture(size, labels, rng, masks=masks)
 
     def fill(folder: Path) -> dict[str, Split]:
         return {
@@ -81,7 +81,7 @@ def made(
     return build_once(root, settings=settings, classes=tuple(classes), fill=fill)
 
 
-def _picture(size: tuple[int, int], labels: Sequence[int], rng: np.random.Generator, *, masks: bool) -> Picture:
+def draw_picture(size: tuple[int, int], labels: Sequence[int], rng: np.random.Generator, *, masks: bool) -> Picture:
     """One picture. Even labels are rectangles and odd ones ellipses, so that there is something to learn."""
     width, height = size
     canvas = Image.fromarray(rng.integers(0, 96, (height, width, 3), dtype=np.uint8))

@@ -6,15 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from model_def.assignments import OVERRIDES
 from model_def.errors import ConfigError
 from model_def.experiment import Experiment, Length
 from model_def.migrate import form
-from model_def.migrate.length import training_images, whole_epochs
+from model_def.migrate.length import by_epoch, training_images, whole_epochs
 from model_def.migrate.meaning import Around
 from model_def.migrate.overrides import Translated, leaves, problem, translate
 from model_def.yaml_source import Place, Source, normal
-
-OVERRIDES: Place = ("hyperparameters", "override_mmdet_config")
 
 
 def current(experiment: Experiment, config: Mapping[str, Any]) -> Experiment:
@@ -73,9 +72,3 @@ def _in_epochs(experiment: Experiment, config: Mapping[str, Any]) -> Experiment:
     note = f"searcher.max_length: {length.value} batches of {size} are {epochs} epochs of {images} training images"
     searcher = dataclasses.replace(experiment.searcher, max_length=Length(unit="epochs", value=epochs))
     return dataclasses.replace(experiment, searcher=searcher, notes=(*experiment.notes, note))
-
-
-def by_epoch(config: Mapping[str, Any]) -> bool:
-    """Whether the config's training loop counts epochs."""
-    loop = config.get("train_cfg") or {}
-    return "Iter" not in str(loop.get("type")) and loop.get("by_epoch") is not False

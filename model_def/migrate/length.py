@@ -14,6 +14,12 @@ COCO = {"instances_train2017.json": 117266, "panoptic_train2017.json": 117266}
 TOLERANCE = 0.02  # an epoch's last batch, and images that mmdet drops besides
 
 
+def by_epoch(config: Mapping[str, Any]) -> bool:
+    """Whether the config's training loop counts epochs."""
+    loop = config.get("train_cfg") or {}
+    return "Iter" not in str(loop.get("type")) and loop.get("by_epoch") is not False
+
+
 def whole_epochs(batches: int, images: int | None, batch_size: int) -> int | None:
     """How many epochs `batches` are; None if that isn't known, or they are no whole number of epochs."""
     if not images:

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from rich.console import Console
-from rich.syntax import Syntax
 
 
 def rank() -> int:
@@ -25,6 +24,8 @@ def print_python(lines: Iterable[str]) -> None:
     """Print Python text, in colours on a terminal."""
     text = "\n".join(lines)
     if sys.stdout.isatty():
+        from rich.syntax import Syntax  # loads a lexer library, which no other command needs
+
         make_console().print(Syntax(text, "python", background_color="default", word_wrap=False))
     else:
         print(text)

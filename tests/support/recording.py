@@ -5,7 +5,6 @@ Writes `$RECORDING/<rank>.jsonl`, a line for each iteration, and `$RECORDING/<ra
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pathlib
@@ -16,13 +15,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
-
-def digest(tensors) -> str:
-    """A fingerprint of the exact values."""
-    found = hashlib.sha256()
-    for tensor in tensors:
-        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
+from tests.parity.recorder import digest
 
 
 @HOOKS.register_module()
@@ -40,7 +33,7 @@ class Recording(Hook):
             gradients = {name: each.grad.clone() for name, each in self.model.named_parameters() if each.requires_grad}
             if runner.iter == 0:
                 torch.save(gradients, self.folder / f"{get_rank()}.pth")
-            self.gradients = digest(gradients.values())
+            self.gradients = digest(list(gradients.values()))
             step(*args, **kwargs)
 
         runner.optim_wrapper.step = recorded
@@ -50,7 +43,7 @@ class Recording(Hook):
             "images": [sample.img_id for sample in data_batch["data_samples"]],
             "losses": {name: float(value) for name, value in outputs.items()},
             "gradients": self.gradients,
-            "parameters": digest(self.model.parameters()),
+            "parameters": digest(list(self.model.parameters())),
         }
         self.stream.write(json.dumps(line) + "\n")
         self.stream.flush()

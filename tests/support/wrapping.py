@@ -21,7 +21,7 @@ from mmengine.model import BaseModel
 from model_def.loop import pump
 from model_def.platform.processes import join, leave
 from model_def.runner import build_runner
-from tests.support.recording import digest
+from tests.parity.recorder import digest
 
 STEPS = 3
 WRAPPER = "MMDistributedDataParallel"
@@ -57,7 +57,7 @@ class HalfUsed(BaseModel):
         self.unused = torch.nn.Linear(4, 4)
 
     def forward(self, inputs, **_):
-        self.buffers_seen = digest(self.buffers())  # behind what the wrapper does first
+        self.buffers_seen = digest(list(self.buffers()))  # behind what the wrapper does first
         return {"loss": self.used(inputs).square().mean()}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from model_def.datasets.coco import Picture
-from model_def.datasets.made import _picture
+from model_def.datasets.made import draw_picture
 
 COUNTS = {"train": 8, "val": 3}
 # Both orientations: AspectRatioBatchSampler keeps them apart.
@@ -32,7 +32,7 @@ def pictures(part: str, classes: int, *, seed: int = 0, scale: int = 1, fewest: 
             objects = max(fewest, VAL_OBJECTS)
         labels = [(drawn + offset) * step % classes for offset in range(objects)]
         drawn += objects
-        yield _picture((width * scale, height * scale), labels, rng, masks=True)
+        yield draw_picture((width * scale, height * scale), labels, rng, masks=True)
 
 
 def stride(classes: int) -> int:

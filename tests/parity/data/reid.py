@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model_def.datasets.made import _picture
+from model_def.datasets.made import draw_picture
 from tests.parity.data.made_data import Made, Node, stored
 
 SIZE = (32, 64)
@@ -30,7 +30,7 @@ def _fill(folder: Path) -> None:
         for person in range(persons):
             for index in range(count):
                 name = f"{person:04d}_{index:06d}.png"
-                shown = _picture(SIZE, [person], rng, masks=False)
+                shown = draw_picture(SIZE, [person], rng, masks=False)
                 Image.fromarray(shown.pixels).save(folder / part / name)
                 lines.append(f"{name} {person}\n")
         (folder / f"{part}.txt").write_text("".join(lines))

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from model_def.datasets.coco import Picture, polygon_area
-from model_def.datasets.made import _picture
+from model_def.datasets.made import draw_picture
 from tests.parity.data.made_data import Made, Node, class_names, stored, write_json
 from tests.parity.data.pictures import MOST_OBJECTS, SIZES, stride
 
@@ -67,7 +67,7 @@ def _scene(index: int, classes: tuple[str, ...], length: Length, rng: np.random.
     width, height = SIZES[index % len(SIZES)]
     first, count = index * MOST_OBJECTS, int(rng.integers(1, MOST_OBJECTS, endpoint=True))
     labels = [(first + offset) * stride(len(classes)) % len(classes) for offset in range(count)]
-    return _picture((width + PAN * (length.frames - 1), height), labels, rng, masks=True)
+    return draw_picture((width + PAN * (length.frames - 1), height), labels, rng, masks=True)
 
 
 def _video(content: dict[str, Any], folder: Path, name: str, scene: Picture, length: Length) -> None:

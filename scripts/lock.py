@@ -39,6 +39,13 @@ def direct_requirements(stack: str) -> tuple[list[str], list[str], str]:
     return runtime, extras["dev"], mmcv
 
 
+def alone() -> dict[str, str]:
+    """What is locked without its dependencies."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    requirements: list[str] = project["tool"]["determined-mmdet"]["alone"]
+    return {name_of(requirement): requirement.partition("==")[2] for requirement in requirements}
+
+
 def pip(*arguments: str) -> str:
     command = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", *arguments]
     return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
@@ -73,7 +80,7 @@ def main() -> None:
     runtime, dev, mmcv = direct_requirements(stack)
     needed = resolve(runtime)
     everything = resolve([*(f"{name}=={version}" for name, version in needed.items()), *dev])
-    write(stack, needed)
+    write(stack, dict(sorted((needed | alone()).items())))
     write(f"{stack}-dev", {name: version for name, version in everything.items() if name not in needed})
     (ROOT / "requirements" / f"{stack}-mmcv.txt").write_text(f"{mmcv} --hash={sdist_hash(mmcv)}\n")
 

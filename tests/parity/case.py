@@ -17,7 +17,10 @@ from tests.parity.runs import End, run, train_ours, train_stock
 
 SECONDS = 150
 # What no other size would change.
-HOPELESS = re.compile(r"not installed|No module named|for device cpu not found|can't be imported|not compiled")
+HOPELESS = re.compile(
+    r"not installed|No module named|for device cpu not found|can't be imported|not compiled|[Pp]lease (install|run)"
+    r"|URLError|KeyError|huggingface|has no attribute"
+)
 
 Row = dict[str, Any]
 

@@ -21,7 +21,7 @@ def offline(config: dict[str, Any], *, calm: bool) -> None:
         if calm and "norm_eval" in node:
             node["norm_eval"] = False
         init = node.get("init_cfg")
-        if isinstance(init, dict) and init.get("type") == "Pretrained":
+        if isinstance(init, dict) and "checkpoint" in init:
             node["init_cfg"] = None
         if node.get("type") == "MMSyncBN":  # mmcv's own is for GPUs alone
             node["type"] = "SyncBN"
@@ -36,6 +36,9 @@ def offline(config: dict[str, Any], *, calm: bool) -> None:
         wrapper["type"] = "OptimWrapper"
         for key in ("dtype", "loss_scale", "use_fsdp"):
             wrapper.pop(key, None)
+    for loop in ("val_cfg", "test_cfg"):
+        if (config.get(loop) or {}).get("fp16"):
+            config[loop]["fp16"] = False
     _slow_down(wrapper, config.get("param_scheduler"), CALM if calm else SLOWER)
 
 

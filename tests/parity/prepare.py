@@ -10,6 +10,7 @@ import yaml
 
 from tests.parity import zoo
 from tests.parity.data import data_overrides
+from tests.parity.language import local_language
 from tests.parity.offline import offline
 from tests.parity.shorten import shorten
 from tests.parity.sizes import fewer, fewer_repeats, narrower, smaller_images
@@ -47,6 +48,7 @@ def prepare(case: str, folder: pathlib.Path, *, level: str, calm: bool, data: pa
     if missing := zoo.missing(original):
         raise DoesNotTrain(f"it has no {', '.join(missing)}")
     config = copy.deepcopy(original)
+    config = local_language(config, data / "bert")
     offline(config, calm=calm)
     shorten(config)
     fewer_repeats(config)

@@ -28,9 +28,12 @@ FEW = {
     "stacked_convs": 2,
     "stack_times": 2,
     "num_modules": 1,
+    "num_cp": 2,  # layers that are computed twice to save memory
     "fc_out_channels": 64,
     "feedforward_channels": 64,
 }
+
+SURE = {"init_track_thr", "init_score_thr", "obj_score_thr"}
 
 
 def fewer(config: dict[str, Any]) -> None:
@@ -45,6 +48,9 @@ def fewer(config: dict[str, Any]) -> None:
             node["num_layers"] = min(node["num_layers"], 2)
         if "test_cfg" in path and "score_thr" in node and not _many_classes(config["model"]):
             node["score_thr"] = 0.0  # an untrained model is never sure, and what it finds shall be compared
+        if path and path[-1] == "tracker":
+            node.update(dict.fromkeys(SURE & node.keys(), 0.0))
+            node.update({"obj_score_thrs": {"high": 0.0, "low": 0.0}} if "obj_score_thrs" in node else {})
         if isinstance(node.get("backbone"), dict) and node.get("neck"):
             _thin_resnet(node)
 

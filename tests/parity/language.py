@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pathlib
@@ -41,10 +42,8 @@ def _write(folder: pathlib.Path) -> None:
     torch.manual_seed(0)
     config = BertConfig(vocab_size=len(vocabulary), num_hidden_layers=LAYERS, intermediate_size=INNER)
     BertModel(config).save_pretrained(part)
-    try:
+    with contextlib.suppress(OSError):  # another process was quicker
         os.rename(part, folder)
-    except OSError:  # another process was quicker
-        pass
 
 
 @functools.cache
@@ -57,4 +56,10 @@ def _vocabulary() -> list[str]:
         for name in getattr(dataset, "METAINFO", {}).get("classes") or ():
             words.update(re.findall(r"[a-z]+", str(name).lower()))
     letters = [*string.ascii_lowercase, *string.digits]
-    return [*SPECIAL, *string.punctuation, *letters, *(f"##{letter}" for letter in letters), *sorted(words - {*letters})]
+    return [
+        *SPECIAL,
+        *string.punctuation,
+        *letters,
+        *(f"##{letter}" for letter in letters),
+        *sorted(words - {*letters}),
+    ]

@@ -31,6 +31,11 @@ def offline(config: dict[str, Any], *, calm: bool) -> None:
         if str(node.get("teacher_config", "")).startswith("configs/"):  # relative to mmdet's own checkout
             node["teacher_config"] = str(zoo.ROOT / node["teacher_config"].removeprefix("configs/"))
     config["load_from"] = None
+    _full_precision(config)
+    _slow_down(config["optim_wrapper"], config.get("param_scheduler"), CALM if calm else SLOWER)
+
+
+def _full_precision(config: dict[str, Any]) -> None:
     wrapper = config["optim_wrapper"]
     if wrapper.get("type") == "AmpOptimWrapper":
         wrapper["type"] = "OptimWrapper"
@@ -39,7 +44,6 @@ def offline(config: dict[str, Any], *, calm: bool) -> None:
     for loop in ("val_cfg", "test_cfg"):
         if (config.get(loop) or {}).get("fp16"):
             config[loop]["fp16"] = False
-    _slow_down(wrapper, config.get("param_scheduler"), CALM if calm else SLOWER)
 
 
 def _slow_down(wrapper: dict[str, Any], schedulers: Any, factor: float) -> None:

@@ -1,0 +1,1 @@
+"""The tests. A package, so that one of the same name among the installed packages does not hide it."""

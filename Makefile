@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test lint parity bench soak lock clean
+.PHONY: help setup quickstart test lint parity zoo bench soak lock clean
 
 help:  ## Say what there is (this).
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -23,7 +23,7 @@ quickstart: setup  ## Train a tree detector on aerial photographs and show what 
 	@$(RUN) -m model_def train experiments/quickstart.yaml
 
 test: lint  ## Lint, check the types and run all tests.
-	@PYTHONHASHSEED=0 $(RUN) -m pytest $(PYTEST_ARGS)
+	@PYTHONHASHSEED=0 $(RUN) -m pytest -n logical --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: setup  ## Check the style and the types.
 	@$(RUN) -m ruff check .
@@ -32,6 +32,9 @@ lint: setup  ## Check the style and the types.
 
 parity: setup  ## Compare every config of mmdet's zoo with stock mmengine (ONLY=retinanet for some; FRESH=1 anew).
 	@PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(RUN) -m tests.parity $(if $(ONLY),ONLY=$(ONLY)) $(if $(FRESH),FRESH=$(FRESH))
+
+zoo: setup  ## Check every config of mmdet's zoo as an experiment, with its own and with other classes (ONLY=, FRESH=1).
+	@PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(RUN) -m tests.zoo $(if $(ONLY),ONLY=$(ONLY)) $(if $(FRESH),FRESH=$(FRESH))
 
 bench: setup  ## Compare our costs with stock mmengine's: training, evaluation, resuming (DEVICE=cuda on a GPU).
 	@DEVICE=$(DEVICE) $(RUN) -m benchmarks.step

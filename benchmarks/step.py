@@ -34,10 +34,11 @@ SMALL_PICTURES = tuple(
 MODELS = {
     "small: the quickstart's RetinaNet-R18": (
         "experiments/quickstart.yaml", "train_cfg.max_epochs=2", "train_cfg.val_interval=2", "scheduling_unit=10",
+        "schedule=keep",
     ),
     "large: Faster R-CNN R50, as the zoo has it": (
         "experiments/faster_rcnn/faster_rcnn_r50_fpn_1x_coco.yaml", *DATA, *SMALL_PICTURES,
-        "hyperparameters.global_batch_size=2", "resources.slots_per_trial=1", "train_cfg.max_epochs=1",
+        "hyperparameters.global_batch_size=2", "resources.slots_per_trial=1", "train_cfg.max_epochs=1", "schedule=keep",
         "train_dataloader.num_workers=0", "train_dataloader.persistent_workers=false",
         "val_dataloader.num_workers=0", "val_dataloader.persistent_workers=false",
         "model.backbone.init_cfg=null", "scheduling_unit=10",

@@ -35,11 +35,13 @@ class Annotations:
         categories: name by id, in the file's order, which is the order of mmdet's labels.
         images: in the file's order.
         mistake: what the first annotation lacks that mmdet and pycocotools need, or "".
+        things: the names of categories with objects; panoptic files have others (`isthing: 0`).
     """
 
     categories: dict[int, str]
     images: tuple[Image, ...]
     mistake: str = ""
+    things: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,6 +94,7 @@ def _read(path: Path, _modified: int, _size: int) -> Annotations:
         categories={category["id"]: str(category["name"]) for category in data["categories"]},
         images=tuple(_image(image, boxes[image["id"]]) for image in data["images"]),
         mistake=next(mistakes, ""),
+        things=tuple(str(category["name"]) for category in data["categories"] if category.get("isthing", 1)),
     )
 
 

@@ -17,10 +17,11 @@ Trains MMDetection models from one experiment YAML: here as on a Determined clus
 usage: {PROGRAM} COMMAND …
 
   train EXPERIMENT.yaml [key=value …] [--output DIR] [--resume [PATH]]   train a detector
-  check EXPERIMENT.yaml [key=value …]                                    try everything but the training
+  check EXPERIMENT.yaml [key=value …] [--run]                            try everything but the training
   explain EXPERIMENT.yaml [KEY …] [key=value …] [--diff OTHER] [--json]  each value, and where it comes from
   migrate OLD.yaml > NEW.yaml                                            from mmdet 2.x and the old adapter
-  ls [WORD …]                                                            experiments, and the zoo's configs
+  ls [WORD …] [--json]                                                   experiments, and the zoo's configs
+  cp NAME DEST                                                           start an experiment from one, or from a config
   data quickstart|digits [--root DIR]                                    build a small real data set
   predict EXPERIMENT_OR_OUTPUT IMAGE … [--threshold 0.3] [--to DIR]      find objects in images
   env                                                                    versions and devices
@@ -33,6 +34,7 @@ examples:
   {PROGRAM} predict experiments/quickstart.yaml photo.jpg
   {PROGRAM} explain experiments/quickstart.yaml model.backbone optim_wrapper
   {PROGRAM} ls rtmdet tiny
+  {PROGRAM} cp rtmdet_tiny_8xb32-300e_coco mine.yaml
   torchrun --nproc-per-node 2 -m model_def train experiments/quickstart.yaml
 
 A key whose first part is a field of the experiment YAML (searcher.metric=…) changes that field.
@@ -77,6 +79,11 @@ def _experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("assignments", metavar="key=value", nargs="*", default=[], help="change a field, for this run")
 
 
+def _check(parser: argparse.ArgumentParser) -> None:
+    _experiment(parser)
+    parser.add_argument("--run", action="store_true", help="train on one batch and predict: tells seconds and memory")
+
+
 def _train(parser: argparse.ArgumentParser) -> None:
     _experiment(parser)
     parser.add_argument("--output", metavar="DIR", type=Path, help="default: output/NAME/TIME")
@@ -106,7 +113,15 @@ def _migrate(parser: argparse.ArgumentParser) -> None:
 
 def _ls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "words", metavar="WORD", nargs="*", default=[], help="show what has all of these in its name or title"
+        "words", metavar="WORD", nargs="*", default=[], help="show what has all of these in name, title or data set"
+    )
+    parser.add_argument("--json", action="store_true", help="print {experiments: […], zoo: […]} with all that is known")
+
+
+def _cp(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="an experiment's path or name, or a config of the zoo")
+    parser.add_argument(
+        "dest", metavar="DEST", type=Path, help="a new .yaml file, or a folder; nothing is written over"
     )
 
 
@@ -133,10 +148,11 @@ def _env(parser: argparse.ArgumentParser) -> None:
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "train": ("Train a detector.", _train),
-    "check": ("Try everything but the training: YAML, config, model, data, weights, metrics.", _experiment),
+    "check": ("Try everything but the training: YAML, config, model, data, weights, metrics.", _check),
     "explain": ("Print the whole config, each value with the place it comes from and what it replaced.", _explain),
     "migrate": ("Print an experiment that was written for mmdet 2.x as one for mmdet 3.x.", _migrate),
     "ls": ("List experiments, and the zoo's configs.", _ls),
+    "cp": ("Start a new experiment from another one, or from a config of the zoo.", _cp),
     "data": ("Build a small real data set, unless it is there.", _data),
     "predict": ("Find objects in images. Prints JSON, and draws the boxes.", _predict),
     "env": ("Print versions, compiled operators and devices.", _env),

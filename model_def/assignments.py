@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_def.errors import ExperimentError, Problem
-from model_def.experiment_fields import FIELDS, HYPERPARAMETERS, is_searched
+from model_def.experiment_fields import BOOLEAN, FIELDS, HYPERPARAMETERS, is_searched
 from model_def.yaml_source import Place, normal, parse_value
 
 OVERRIDES: Place = ("hyperparameters", "override_mmdet_config")
@@ -16,7 +16,8 @@ def assign(config: dict[str, Any], assignments: Sequence[str]) -> tuple[dict[Pla
     """Change `config` in place, in the order of `assignments`.
 
     A key whose first part is a field of the experiment YAML addresses the YAML; the name of a hyperparameter
-    (`global_batch_size=4`) addresses that; any other key is an `override_mmdet_config` key.
+    (`global_batch_size=4`) addresses that; any other key is an `override_mmdet_config` key. So is one below a yes or
+    no: `auto_scale_lr=true` is the hyperparameter, `auto_scale_lr.base_batch_size=16` is the config's.
 
     Returns:
         Which assignment set which place, and every assignment that can't be read or put where it says.
@@ -34,6 +35,23 @@ def assign(config: dict[str, Any], assignments: Sequence[str]) -> tuple[dict[Pla
     return assigned, problems
 
 
+def still_written(
+    lines: Mapping[Place, tuple[int, int]], assigned: Mapping[Place, str], config: Mapping[str, Any]
+) -> dict[Place, tuple[int, int]]:
+    """The lines of the file whose values the command line has not replaced.
+
+    A mapping that is assigned to an override is laid over the file's; anything else replaces what was there.
+    """
+    hyperparameters = config.get("hyperparameters")
+    overrides = hyperparameters.get("override_mmdet_config") if isinstance(hyperparameters, dict) else None
+    gone = {
+        place
+        for place in assigned
+        if place[: len(OVERRIDES)] != OVERRIDES or ".".join(place[len(OVERRIDES) :]) in (overrides or ())
+    }
+    return {place: line for place, line in lines.items() if not any(place[:n] in gone for n in range(len(place) + 1))}
+
+
 def _parse(assignment: str) -> tuple[Place, Any]:
     key, equals, text = assignment.partition("=")
     parts = tuple(key.strip().split("."))
@@ -48,7 +66,7 @@ def _parse(assignment: str) -> tuple[Place, Any]:
     value = parse_value(text, assignment)
     if parts[0] in FIELDS:
         return parts, value
-    if parts[0] in HYPERPARAMETERS:
+    if parts[0] in HYPERPARAMETERS and (len(parts) == 1 or HYPERPARAMETERS[parts[0]] != BOOLEAN):
         return ("hyperparameters", *parts), value
     return (*OVERRIDES, ".".join(parts)), value
 
@@ -107,6 +125,7 @@ def _index(node: list[Any], part: str, above: Place, assignment: str) -> int:
 def _set_override(overrides: dict[str, Any], key: str, value: Any) -> None:
     """Set a dotted key, leaf by leaf, so that it wins over whatever the YAML says at or below it."""
     if isinstance(value, dict) and value and "_delete_" not in value and not is_searched(value):
+        _forget(overrides, normal((key,)), plain=True)  # a mapping can't be laid over a number, or over null
         for name, item in value.items():
             _set_override(overrides, f"{key}.{name}", item)
         return
@@ -114,12 +133,14 @@ def _set_override(overrides: dict[str, Any], key: str, value: Any) -> None:
     overrides[key] = value
 
 
-def _forget(node: dict[Any, Any], target: Place) -> None:
+def _forget(node: dict[Any, Any], target: Place, *, plain: bool = False) -> None:
+    """Take out what is at or below `target`; or what is there only if it is `plain`, no mapping."""
     for key in list(node):
         place = normal((key,))
-        if place[: len(target)] == target:
+        here = place == target and not isinstance(node[key], dict) if plain else place[: len(target)] == target
+        if here:
             del node[key]
         elif place == target[: len(place)] and isinstance(node[key], dict):
-            _forget(node[key], target[len(place) :])
+            _forget(node[key], target[len(place) :], plain=plain)
             if not node[key]:
                 del node[key]

@@ -13,16 +13,18 @@ from model_def.compose import Composed
 from model_def.compose.components import component
 from model_def.compose.tree import dicts
 from model_def.errors import ConfigError
-from model_def.experiment import Experiment
+from model_def.experiment_types import Experiment
 
 # What its constructors raise for arguments that don't suit them; anything else is a defect.
 _REFUSALS = (
     AssertionError,
     AttributeError,
+    FileNotFoundError,
     ImportError,
     IndexError,
     KeyError,
     NotImplementedError,
+    RuntimeError,  # a package is missing
     TypeError,
     ValueError,
 )
@@ -58,7 +60,7 @@ def first_step() -> Iterator[None]:
     """
     try:
         yield
-    except (*_REFUSALS, RuntimeError) as error:
+    except _REFUSALS as error:
         if Path(__file__).parent in Path(_last(error).filename).parents:  # our own mistake, nobody else's
             raise
         raise ConfigError(

@@ -20,7 +20,7 @@ from model_def.errors import MMDetTrialError, Stopped, is_disk_full
 
 if TYPE_CHECKING:
     from model_def.compose import Composed
-    from model_def.experiment import Experiment
+    from model_def.experiment_types import Experiment
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal without our signs must not end the training
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
+        arguments.own_process = argv is None
         code = _COMMANDS[arguments.command](arguments)
         sys.stdout.flush()
         return code
@@ -75,12 +76,12 @@ def _help(_: argparse.Namespace) -> int:
 
 def _train(arguments: argparse.Namespace) -> int:
     from model_def.claim import claimed
-    from model_def.experiment import load_experiment
+    from model_def.mistakes import loaded
     from model_def.output import find_resume, new_output
     from model_def.report.console import rank
 
     resume = _resume_path(arguments)
-    experiment = load_experiment(arguments.experiment, arguments.assignments)
+    experiment = loaded(arguments.experiment, arguments.assignments)
     found = None if resume is None else find_resume(Path(resume) if resume else None, name=experiment.name)
     earlier = found.output if found else None
     chosen = arguments.output or earlier or new_output(experiment.name)
@@ -153,6 +154,7 @@ _COMMANDS = {
     "explain": commands.explain,
     "migrate": commands.migrate,
     "ls": commands.ls,
+    "cp": commands.cp,
     "data": commands.data,
     "predict": commands.predict,
     "env": commands.env,

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 def check(arguments: Namespace) -> int:
     """Try everything but the training."""
-    from model_def.dry_run import dry_run
+    if arguments.own_process and not arguments.run:
+        from model_def.light import import_lightly
 
-    return dry_run(arguments.experiment, arguments.assignments)
+        import_lightly()
+    from model_def.check import check as check_steps
+
+    return check_steps(arguments.experiment, arguments.assignments, run=arguments.run)
 
 
 def explain(arguments: Namespace) -> int:
@@ -69,10 +73,22 @@ def migrate(arguments: Namespace) -> int:
 
 def ls(arguments: Namespace) -> int:
     """List experiments and configs."""
-    from model_def.catalogue import listing
+    from model_def import catalogue
 
-    for line in listing(arguments.words):
+    for line in [catalogue.as_json(arguments.words)] if arguments.json else catalogue.listing(arguments.words):
         print(line)
+    return 0
+
+
+def cp(arguments: Namespace) -> int:
+    """Start a new experiment."""
+    from model_def.copying import copy
+    from model_def.report.console import make_console
+    from model_def.report.quiet import quiet
+
+    with quiet(make_console(sys.stderr)):
+        file = copy(arguments.name, arguments.dest, light=arguments.own_process)
+    print(f"wrote {file}\n  python -m model_def check {file}\n  python -m model_def train {file}")
     return 0
 
 

@@ -1,29 +1,33 @@
-"""`check`: everything but the training, one step after another, each with ✓ or ✗."""
+"""`check`: everything but the training, one step after another, each with ✓, ✗ or –."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
-from rich.text import Text
-
+from model_def import samples
 from model_def.errors import Problem, UserError
-from model_def.experiment import Experiment, load_experiment
-from model_def.report.console import make_console
-from model_def.report.plan import describe, parameters
-from model_def.report.quiet import quiet
+from model_def.experiment import Unfinished, load_experiment
+from model_def.experiment_types import Experiment
+from model_def.mistakes import check_rest
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from model_def.compose import Composed
     from model_def.runner import ParkedRunner
 
 _Value = TypeVar("_Value")
 Steps = Iterator[tuple[str, Callable[[], str]]]
+# Rows of the plan that other steps have told, or that only a training has.
+TOLD = ("config", "model", "weights", "device", "output")
+
+
+class NotTried(Exception):
+    """A step can't be tried; says why."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -33,14 +37,17 @@ class DryRun:
     Attributes:
         file, assignments: what `train` would be given.
         work_dir: where mmengine may write.
+        run: whether to train and predict once.
     """
 
     file: Path
     assignments: Sequence[str]
     work_dir: Path
+    run: bool = False
     _experiment: Experiment | None = None
+    _rest: Experiment | None = None
     _composed: Composed | None = None
-    _runner: ParkedRunner | None = None
+    _model: nn.Module | None = None
     _parked: ParkedRunner | None = None
     _bad_data: bool = False
 
@@ -51,12 +58,20 @@ class DryRun:
         """
         yield "experiment", self.read
         yield "config", self.assemble
+        if self._experiment and samples.count(self._experiment.raw["hyperparameters"]) > 1:
+            yield "search", self.draw
+        yield "components", self.look_up
         yield "batch", self.divide
         yield "model", self.build_model
+        yield "memory", self.count_memory
+        yield "weights", self.compare_weights
         yield from self._data()
+        if self._bad_data:
+            yield "schedule", self.draw_schedule
         yield "training", self.park
-        yield "weights", self.load_weights
         yield "metric", self.find_metric
+        if self.run:
+            yield "run", self.run_once
 
     @property
     def experiment(self) -> Experiment:
@@ -65,7 +80,7 @@ class DryRun:
         Raises:
             NotTried: it failed.
         """
-        return _needed(self._experiment)
+        return _needed(self._experiment, "experiment")
 
     @property
     def composed(self) -> Composed:
@@ -74,19 +89,42 @@ class DryRun:
         Raises:
             NotTried: it failed.
         """
-        return _needed(self._composed)
+        return _needed(self._composed, "config")
 
     def read(self) -> str:
         """The YAML file and the assignments."""
-        self._experiment = load_experiment(self.file, self.assignments)
-        return self.experiment.name
+        try:
+            self._experiment = load_experiment(self.file, self.assignments, sample=0)
+        except Unfinished as error:
+            self._rest = error.rest
+            raise
+        draw = samples.drawn(self.experiment.raw["hyperparameters"], 0)
+        return self.experiment.name + (f"\na draw of its search: {draw}" if draw else "")
 
     def assemble(self) -> str:
-        """The MMDetection config."""
+        """The MMDetection config, its components compared with the registries."""
+        check_rest(self._rest)
+        experiment = self.experiment
         from model_def.compose import compose
 
-        self._composed = compose(self.experiment, slots=self.experiment.slots_per_trial)
-        return "\n".join([self.experiment.hyperparameters.config_file, *self._composed.notes])
+        self._composed = compose(experiment, slots=experiment.slots_per_trial)
+        return "\n".join([experiment.hyperparameters.config_file, *self._composed.notes])
+
+    def draw(self) -> str:
+        """The other draws of the search, each assembled."""
+        number = samples.count(self.experiment.raw["hyperparameters"])
+        from model_def.draws import assemble_others
+
+        assemble_others(self.file, self.assignments, number)
+        return f"{number} draws assemble: the ends of each range, every value of each choice"
+
+    def look_up(self) -> str:
+        """How many components there are: `compose` refuses one that nobody has registered, or a wrong argument."""
+        tree = self.composed.config.to_dict()
+        from model_def.compose.tree import dicts
+
+        types = [str(node["type"]) for _, node in dicts(tree) if node.get("type")]
+        return f"{len(types)} of {len(set(types))} types, with arguments that they take"
 
     def divide(self) -> str:
         """The batch size over the slots (`compose` refuses what doesn't divide)."""
@@ -94,23 +132,48 @@ class DryRun:
         return f"{self.experiment.hyperparameters.global_batch_size} images = {slots} × {per_slot}"
 
     def build_model(self) -> str:
-        """The model and its hooks, with random weights."""
+        """The model, its parameters without values."""
+        config = self.composed.config
         from model_def.building import building
-        from model_def.runner import build_runner
-        from model_def.weights import without_downloads
+        from model_def.report.plan import parameters
+        from model_def.uninitialised import build_uninitialised
 
-        offline = without_downloads(self.composed.config)
         with building("model", self.composed, self.experiment):
-            self._runner = build_runner(offline, work_dir=self.work_dir, distributed=False)
-        return f"{type(self._runner.model).__name__}, {parameters(self._runner.model)}"
+            self._model = build_uninitialised(config)
+        return f"{type(self._model).__name__}, {parameters(self._model)}"
+
+    def count_memory(self) -> str:
+        """What the model and its optimizer need, and what the zoo says about the whole."""
+        model = _needed(self._model, "model")
+        from mmengine.optim import build_optim_wrapper
+
+        from model_def.building import building
+        from model_def.compose.find import find_config
+        from model_def.memory import estimate
+        from model_def.published import training_memory
+
+        config = self.composed.config.to_dict()
+        with building("optimizer", self.composed, self.experiment):
+            wrapper = build_optim_wrapper(model, config["optim_wrapper"])
+        memory = estimate(model, wrapper, config.get("custom_hooks") or ())
+        told = [f"in each process {memory}", *([] if self.run else ["activations come on top; --run measures them"])]
+        file = find_config(self.experiment.hyperparameters.config_file, context=self.experiment.directory, where="")
+        return "\n".join([*told, *training_memory(file, self.composed.layers[0].config)])
+
+    def compare_weights(self) -> str:
+        """Where the weights come from, and how well they fit if they are on this disk: nothing is downloaded."""
+        config = self.composed.config
+        from model_def.weights.compare import compared
+
+        return compared(self.experiment, config, lambda: _needed(self._model, "model"))
 
     def _data(self) -> Steps:
         """Annotations and images, with all that is checked before a training."""
+        if self._composed is None:
+            yield "data", lambda: str(self.composed)
+            return
         from model_def.checks import data_steps
 
-        if self._composed is None:
-            yield "data", _not_tried
-            return
         told: list[Problem] = []
         for step in data_steps(self.composed.config, self.experiment):
             yield "data", functools.partial(self._look, step.name, step.run, told)
@@ -122,86 +185,67 @@ class DryRun:
             self._bad_data = True
             new = [problem for problem in error.problems if problem not in told]
             told.extend(new)
-            raise UserError.of(new) if new else NotTried from error
+            if not new:
+                raise NotTried(f"{name} (see above)") from error
+            raise UserError.of(new) from error
+
+    def draw_schedule(self) -> str:
+        """What `park` would tell of the length, as far as it doesn't depend on the data."""
+        from model_def.report.without_data import schedule
+
+        size = self.experiment.hyperparameters.global_batch_size
+        return schedule(self.composed.config.to_dict(), size, self.experiment.directory)
 
     def park(self) -> str:
-        """The rest that a training sets up: data sets, loop, optimizer, schedule, weight initialisation."""
+        """What a training sets up: data sets, loop, optimizer, hooks and schedule."""
+        if self._bad_data:
+            raise NotTried("the data has to be there")
+        _needed(self._model, "model")
         from model_def.building import building
-        from model_def.weights import place
+        from model_def.report.plan import describe
+        from model_def.uninitialised import parked
 
-        runner = _needed(None if self._bad_data else self._runner)
         with building("data, optimizer or schedule", self.composed, self.experiment):
-            runner.park()
-        runner.weights_place = place(self.experiment)
-        self._parked = runner
-        rows = dict(describe(runner, experiment=self.experiment, output=None).rows)
-        return "\n".join([rows["data"], rows["length"], rows["optimizer"]])
-
-    def load_weights(self) -> str:
-        """Where the weights come from, and how well they fit if they are on this disk: nothing is downloaded."""
-        from model_def.compose.tree import dicts
-        from model_def.weights import is_url, source
-
-        wanted = source(self.experiment) or self.composed.config.get("load_from")
-        if not wanted:
-            found = [
-                node for _, node in dicts(self.composed.config.to_dict()["model"]) if node.get("type") == "Pretrained"
-            ]
-            names = ", ".join(str(node.get("checkpoint")) for node in found)
-            return f"{names} (not downloaded)" if names else "the model's own initialisation"
-        if is_url(wanted):
-            return f"{wanted} (not downloaded)"
-        runner = _needed(self._parked)
-        runner.load_checkpoint(wanted)
-        return f"{wanted}: {runner.loaded}"
+            self._parked = parked(self.composed.config, work_dir=self.work_dir, values=self.run)
+        plan = describe(self._parked, experiment=self.experiment, output=None)
+        return "\n".join(text for label, text in plan.rows if label not in TOLD)
 
     def find_metric(self) -> str:
         """The evaluators, and whether they report the searcher's metric, as far as that is known beforehand."""
-        from model_def.metric import check_metric
+        config = self.composed.config.to_dict()
+        from model_def.building import building
+        from model_def.metric import check_metric, loop_without_data
 
-        loop = _needed(self._parked).val_loop
-        if loop is None:
+        if not config.get("val_cfg"):
             return "no validation"
-        known = check_metric(loop.evaluator, self.experiment)
+        with building("evaluator", self.composed, self.experiment):
+            try:
+                loop = self._parked.val_loop if self._parked else loop_without_data(config)
+            except (OSError, ValueError) as error:
+                raise NotTried("an evaluator reads its annotations at once") from error
+        known = check_metric(loop, self.experiment)
         return self.experiment.searcher.metric + ("" if known else " (the first validation will tell)")
 
+    def run_once(self) -> str:
+        """A step and a prediction, on the experiment's data or else on random images."""
+        model = _needed(self._model, "model")
+        from model_def.building import building
+        from model_def.one_step import one_step
+        from model_def.random_images import random_config
+        from model_def.uninitialised import parked
 
-class NotTried(Exception):
-    """A step needs what an earlier one failed to make."""
-
-
-def dry_run(file: Path, assignments: Sequence[str], console: Console | None = None) -> int:
-    """Try each step and print how it went; the exit code is 0 or 2."""
-    console = console or make_console()
-    with quiet(console), tempfile.TemporaryDirectory() as work_dir:
-        steps = DryRun(file=file, assignments=assignments, work_dir=Path(work_dir)).steps()
-        results = [_attempt(name, step, console) for name, step in steps]
-    return 0 if all(results) else 2
-
-
-def _attempt(name: str, step: Callable[[], str], console: Console) -> bool:
-    try:
-        _print(console, "✓", name, step(), style="green")
-        return True
-    except NotTried:
-        _print(console, "–", name, "not tried", style="dim")
-    except UserError as error:
-        _print(console, "✗", name, str(error), style="red")
-    return False
+        if self._parked:
+            return f"your data, {one_step(self._parked)}"
+        config = random_config(self.composed.config)
+        if config is None:
+            raise NotTried(f"{type(model).__name__} learns from more than images with objects: it needs its data")
+        with building("model, optimizer or schedule", self.composed, self.experiment):
+            runner = parked(config, work_dir=self.work_dir, values=True)
+        width, height = config.train_dataloader.dataset["size"]
+        return f"random images of {width} × {height} (there is no data), {one_step(runner)}"
 
 
-def _print(console: Console, mark: str, name: str, text: str, *, style: str) -> None:
-    first, *more = text.splitlines()
-    console.print(Text.assemble((mark, style), f" {name:<12}{first}"))
-    for line in more:
-        console.print(Text(f"{'':14}{line}"))
-
-
-def _not_tried() -> str:
-    raise NotTried
-
-
-def _needed(value: _Value | None) -> _Value:
+def _needed(value: _Value | None, step: str) -> _Value:
     if value is None:
-        raise NotTried
+        raise NotTried(f"it needs `{step}`")
     return value

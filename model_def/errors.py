@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -71,6 +72,49 @@ class UserError(MMDetTrialError):
     def of(cls, problems: Iterable[Problem]) -> UserError:
         """The error that reports all of `problems` (at least one)."""
         return cls(problems=problems)
+
+
+class Mistakes:
+    """Collects what is wrong in one step after another, so that all of it is told at once."""
+
+    def __init__(self) -> None:
+        self._errors: list[UserError] = []
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Note what is wrong with the config."""
+        if found := tuple(problems):
+            self._errors.append(ConfigError.of(found))
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """A step that others don't need: they are looked at all the same."""
+        try:
+            yield
+        except UserError as error:
+            self._errors.append(error)
+
+    @contextlib.contextmanager
+    def needed(self) -> Iterator[None]:
+        """A step without which nothing more can be said: all is told where it fails.
+
+        Raises:
+            UserError: the step failed.
+        """
+        try:
+            yield
+        except UserError as error:
+            self._errors.append(error)
+            self.tell()
+
+    def tell(self) -> None:
+        """Report everything that was found, once.
+
+        Raises:
+            UserError: of the first one's class, if anything was found.
+        """
+        if self._errors:
+            every = {str(problem): problem for error in self._errors for problem in error.problems}
+            raise type(self._errors[0]).of(every.values())
 
 
 class ExperimentError(UserError):

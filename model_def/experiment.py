@@ -1,136 +1,73 @@
-"""An experiment YAML (Determined's own fields and our `hyperparameters`) as typed, frozen dataclasses."""
+"""An experiment YAML (Determined's own fields and our `hyperparameters`), checked and read."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import os.path
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from model_def import search
-from model_def.assignments import assign
-from model_def.errors import ExperimentError
-from model_def.experiment_checks import deeper_problems, get
-from model_def.experiment_fields import EXPERIMENT, HYPERPARAMETERS, section
+from model_def.assignments import OVERRIDES, assign, still_written
+from model_def.errors import ExperimentError, Problem
+from model_def.experiment_checks import deeper_problems, get, old_forms, refused_note
+from model_def.experiment_fields import EXPERIMENT, FIELDS, HYPERPARAMETERS, SEARCHER, section
+from model_def.experiment_types import Dataset, Experiment, Hyperparameters, Length, Searcher, Split
 from model_def.fields import problems as field_problems
+from model_def.fields import right
+from model_def.samples import sampled
+from model_def.variables import expand
 from model_def.yaml_source import Source, read_yaml
 
-ENTRYPOINT = "python3 -m determined.launch.torch_distributed python3 -m model_def.train"
 SPLITS = ("train", "val", "test")
-MIN_LOADED = 0.5  # a detector's backbone alone is about half of its parameters
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Length:
-    """A length of training. `unit` is `batches`, `records` or `epochs`."""
-
-    unit: str
-    value: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Split:
-    """One part of a data set: files and folders relative to the data set's `root`."""
-
-    ann_file: str
-    img_prefix: str = ""
-    seg_prefix: str | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """The short form of a data set; `test` is `val` and `classes` are the annotation file's, unless given."""
-
-    type: str = "CocoDataset"
-    root: str = ""
-    train: Split
-    val: Split
-    test: Split | None = None
-    classes: tuple[str, ...] | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
-    """Our part of the YAML; see `experiment_fields.HYPERPARAMETERS` for what each may be."""
-
-    config_file: str
-    merge_config: tuple[str, ...] = ()
-    override_mmdet_config: dict[str, Any] = dataclasses.field(default_factory=dict)
-    global_batch_size: int
-    use_pretrained: bool | str = False
-    min_loaded: float = MIN_LOADED
-    dataset: Dataset | None = None
-    file_client_args: dict[str, Any] | None = None
-    evaluation: str = "fast"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Searcher:
-    """What decides which checkpoint is best. `raw` is the whole section."""
-
-    name: str
-    metric: str
-    smaller_is_better: bool = True
-    max_length: Length | None = None
-    raw: dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """A checked experiment.
+class Unfinished(ExperimentError):
+    """An experiment with mistakes.
 
     Attributes:
-        raw: the YAML with the command line's assignments applied.
-        source: where each value was written; see `where`.
-        directory: the context, which is the current directory: config files and data are found from here.
-        notes: old forms that were accepted, with what to write today.
-        (the others are Determined's fields of the same names, with its defaults)
+        rest: the experiment without them, to look for what else is wrong; None if it doesn't say which config it is.
     """
 
-    name: str
-    raw: dict[str, Any]
-    source: Source
-    hyperparameters: Hyperparameters
-    searcher: Searcher
-    scheduling_unit: int = 100
-    min_validation_period: Length | None = None
-    min_checkpoint_period: Length | None = None
-    perform_initial_validation: bool = False
-    checkpoint_policy: str = "best"
-    seed: int = 0
-    slots_per_trial: int = 1
-    save_trial_best: int = 1
-    save_trial_latest: int = 1
-    directory: Path
-    notes: tuple[str, ...] = ()
-
-    def where(self, *path: str | int) -> str:
-        """The place of a value for a message: `quickstart.yaml:12:3 (hyperparameters.config_file)`."""
-        return self.source.where(*path)
+    def __init__(self, *, problems: Iterable[Problem] = (), rest: Experiment | None = None, **one: Any) -> None:
+        super().__init__(problems=problems, **one)
+        self.rest = rest
 
 
-def load_experiment(path: Path, assignments: Sequence[str] = ()) -> Experiment:
+def load_experiment(path: Path, assignments: Sequence[str] = (), *, sample: int | None = None) -> Experiment:
     """The experiment that a YAML file and `key=value` assignments describe.
 
+    Args:
+        path, assignments: those.
+        sample: of searched hyperparameters take this draw (see `samples`); None: each is a mistake.
+
     Raises:
-        ExperimentError: with everything that is wrong, each with its line and column.
+        Unfinished: with everything that is wrong, each with its line and column.
     """
     config, source = read_yaml(path)
+    written = copy.deepcopy(get(config, *OVERRIDES))
     assigned, mistakes = assign(config, assignments)
-    source = dataclasses.replace(source, assigned=assigned)
-    hparams, searches = search.resolve(config.get("hyperparameters"), source, ("hyperparameters",))
+    source = dataclasses.replace(source, assigned=assigned, lines=still_written(source.lines, assigned, config))
+    config, variables, unset = expand(config, source)
+    source = dataclasses.replace(source, variables=variables)
+    given = config.get("hyperparameters") if sample is None else sampled(config.get("hyperparameters"), sample)
+    hparams, searches = search.resolve(given, source, ("hyperparameters",))
+    ill = [*search.wrong(config.get("hyperparameters"), source, ("hyperparameters",))]
+    searches = [*ill, *(problem for problem in searches if problem not in ill)]
     resolved = {**config, "hyperparameters": hparams}
     if "hyperparameters" not in config:
         del resolved["hyperparameters"]
-    wheres = {problem.where for problem in searches}
+    wheres = {problem.where for problem in (*unset, *searches)}
     every = [*field_problems(resolved, EXPERIMENT, source), *deeper_problems(resolved, source)]
-    found = [problem for problem in every if problem.where not in wheres]
-    if mistakes or searches or found:
-        raise ExperimentError.of([*mistakes, *searches, *found])
-    notes = (_refused_note(place, source) for place in search.refused(config["hyperparameters"], ("hyperparameters",)))
-    return _experiment(resolved, config, source, default_name=path.stem, notes=notes)
+    found = [*mistakes, *unset, *searches, *(problem for problem in every if problem.where not in wheres)]
+    if found:
+        raise Unfinished(problems=found, rest=_rest(resolved, source))
+    notes = (refused_note(place, source) for place in search.refused(config["hyperparameters"], ("hyperparameters",)))
+    experiment = _experiment(resolved, config, source, default_name=path.stem, notes=notes)
+    changed = isinstance(written, dict) and any(place[: len(OVERRIDES)] == OVERRIDES for place in assigned)
+    return dataclasses.replace(experiment, file_overrides=search.without(written)) if changed else experiment
 
 
 def experiment_from(config: Mapping[str, Any], hparams: Mapping[str, Any]) -> Experiment:
@@ -140,16 +77,33 @@ def experiment_from(config: Mapping[str, Any], hparams: Mapping[str, Any]) -> Ex
         ExperimentError: with everything that is wrong in our hyperparameters.
     """
     source = Source(name="experiment configuration")
-    sampled, searches = search.resolve(copy.deepcopy(dict(hparams)), source, ("hyperparameters",))
+    config, variables, unset = expand({**config, "hyperparameters": hparams}, source)
+    source = dataclasses.replace(source, variables=variables)
+    sampled, searches = search.resolve(config["hyperparameters"], source, ("hyperparameters",))
     size = sampled.get("global_batch_size")
     if isinstance(size, float) and size.is_integer():  # a `log` search gives floats
         sampled["global_batch_size"] = int(size)
-    resolved = {**copy.deepcopy(dict(config)), "hyperparameters": sampled}
+    resolved = {**copy.deepcopy(config), "hyperparameters": sampled}
     ours = field_problems(sampled, section(**HYPERPARAMETERS), source, ("hyperparameters",))
-    found = [*ours, *deeper_problems(resolved, source)]
-    if searches or found:
-        raise ExperimentError.of([*searches, *found])
+    found = [*unset, *searches, *ours, *deeper_problems(resolved, source)]
+    if found:
+        raise ExperimentError.of(found)
     return _experiment(resolved, resolved, source, default_name="experiment")
+
+
+def _rest(config: dict[str, Any], source: Source) -> Experiment | None:
+    hyperparameters = right(config.get("hyperparameters"), HYPERPARAMETERS)
+    overrides = search.without(hyperparameters.pop("override_mmdet_config", {}))
+    hyperparameters = {name: value for name, value in hyperparameters.items() if not search.waits(value)}
+    hyperparameters["override_mmdet_config"] = overrides
+    if "config_file" not in hyperparameters:
+        return None
+    kept = right(config, FIELDS)
+    slots = get(kept, "resources", "slots_per_trial") or 1
+    kept["hyperparameters"] = {"global_batch_size": slots, **hyperparameters}
+    kept["searcher"] = {"name": "single", "metric": "", **right(config.get("searcher"), SEARCHER.fields or {})}
+    kept["searcher"].pop("max_length", None)  # it may have no unit
+    return _experiment(kept, kept, source, default_name="experiment")
 
 
 def _experiment(
@@ -168,7 +122,7 @@ def _experiment(
         **_given(resolved.get("checkpoint_storage"), "save_trial_best", "save_trial_latest"),
         seed=get(resolved, "reproducibility", "experiment_seed") or 0,
         directory=Path.cwd(),
-        notes=(*_old_forms(resolved), *notes),
+        notes=(*old_forms(resolved), *notes),
     )
 
 
@@ -206,17 +160,3 @@ def _length(value: dict[str, int] | None) -> Length | None:
 def _given(mapping: dict[str, Any] | None, *names: str) -> dict[str, Any]:
     """The named entries that have a value: `null` in YAML is the same as absent."""
     return {name: mapping[name] for name in names if mapping.get(name) is not None} if mapping else {}
-
-
-def _refused_note(place: tuple[str, ...], source: Source) -> str:
-    return (
-        f"{source.where(*place)}: a Determined master refuses a `type` of your own here; "
-        f"write `{place[-1]}: {{type: const, val: {{…}}}}`, or dotted keys such as `{place[-1]}.type: …`"
-    )
-
-
-def _old_forms(config: dict[str, Any]) -> Iterator[str]:
-    if config.get("entrypoint") == "model_def:MMDetTrial":
-        yield f"entrypoint: model_def:MMDetTrial is an old form; write `entrypoint: {ENTRYPOINT}`"
-    if get(config, "data", "file_client_args"):
-        yield "data.file_client_args is an old form; write `hyperparameters.file_client_args`"

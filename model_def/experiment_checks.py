@@ -10,6 +10,7 @@ from model_def.experiment_fields import HYPERPARAMETERS, LENGTH, LENGTH_OR_INTEG
 from model_def.fields import problems as field_problems
 from model_def.yaml_source import Source
 
+ENTRYPOINT = "python3 -m determined.launch.torch_distributed python3 -m model_def.train"
 LENGTHS = ("min_validation_period", "min_checkpoint_period", "searcher.max_length")
 
 
@@ -47,3 +48,19 @@ def _length_problems(value: Any, name: str, source: Source) -> Iterator[Problem]
     what = f"`{name}` has no unit" if isinstance(value, int) else f"`{name}` must have one unit"
     where = source.where(*name.split("."))
     yield Problem(what=what, value=value, where=where, allowed=LENGTH.allowed, next=f"write `{name}: {{epochs: 12}}`")
+
+
+def refused_note(place: tuple[str, ...], source: Source) -> str:
+    """What to write in the place of a mapping that a master would take for a search."""
+    return (
+        f"{source.where(*place)}: a Determined master refuses a `type` of your own here; "
+        f"write `{place[-1]}: {{type: const, val: {{…}}}}`, or dotted keys such as `{place[-1]}.type: …`"
+    )
+
+
+def old_forms(config: dict[str, Any]) -> Iterator[str]:
+    """Notes for what was accepted and has a newer form."""
+    if config.get("entrypoint") == "model_def:MMDetTrial":
+        yield f"entrypoint: model_def:MMDetTrial is an old form; write `entrypoint: {ENTRYPOINT}`"
+    if get(config, "data", "file_client_args"):
+        yield "data.file_client_args is an old form; write `hyperparameters.file_client_args`"

@@ -122,6 +122,8 @@ HYPERPARAMETERS: dict[str, Kind] = {
         backend=Kind(choices=("disk",), required=True, allowed="disk (copy or mount the bucket: it can't be read yet)")
     ),
     "dataset": section(type=STRING, root=STRING, classes=CLASSES, train=needed(SPLIT), val=needed(SPLIT), test=SPLIT),
+    "schedule": one_of("rescale", "keep"),  # what follows a changed length
+    "auto_scale_lr": BOOLEAN,
     "evaluation": one_of("fast", "stock"),  # who counts COCO's and LVIS' matches: C++ code, or pycocotools and lvis
 }
 

@@ -14,6 +14,7 @@ from model_def.compose.tree import Path, dotted
 from model_def.errors import ConfigError
 from model_def.experiment import load_experiment
 from model_def.fields import did_you_mean, nearest
+from model_def.mistakes import loaded
 
 LONGEST = 60  # characters of a replaced value
 
@@ -49,7 +50,7 @@ def explain(experiment: File, assignments: Sequence[str] = (), keys: Sequence[st
     Raises:
         UserError: the experiment has a mistake, or a key is not in its config.
     """
-    composed = compose(load_experiment(experiment, assignments), slots=1)
+    composed = compose(loaded(experiment, assignments), slots=1)
     found = {path: value for path, value in leaves(composed.config.to_dict()) if path}
     for key in keys:
         if not any(is_below(path, [key]) for path in found):

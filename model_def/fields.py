@@ -58,6 +58,12 @@ def problems(value: Any, kind: Kind, source: Source, place: tuple[str | int, ...
             yield from problems(item, kind.items, source, (*place, index))
 
 
+def right(value: Any, fields: Mapping[str, Kind]) -> dict[str, Any]:
+    """The entries of a mapping in which nothing is wrong; none if it isn't one."""
+    known = {key: item for key, item in value.items() if key in fields} if isinstance(value, Mapping) else {}
+    return {key: item for key, item in known.items() if not any(problems(item, fields[key], Source(), (key,)))}
+
+
 def nearest(word: str, words: Iterator[str] | list[str] | Mapping[str, Any], *, count: int = 3) -> list[str]:
     """The names that look most like `word`, best first; a part of a name counts too."""
     names = [str(name) for name in words]
@@ -80,8 +86,17 @@ def _wrong(value: Any, kind: Kind, source: Source, place: tuple[str | int, ...])
         value=ABSENT if value is None else value,
         where=source.where(*place),
         allowed=kind.allowed,
-        next=f"write `{place[-1]}: …` as {kind.allowed}",
+        next=_next(value, kind, place),
     )
+
+
+def _next(value: Any, kind: Kind, place: tuple[str | int, ...]) -> str:
+    if isinstance(value, bool) and str in kind.types:
+        return "put it in quotes: YAML takes yes, no, on and off for true and false"
+    if kind.choices:
+        return did_you_mean(nearest(str(value), [*map(str, kind.choices)])) or f"write `{place[-1]}: {kind.choices[0]}`"
+    entry = f"item {place[-1]} of `{place[-2]}`" if isinstance(place[-1], int) else f"`{place[-1]}: …`"
+    return f"write {entry} as {kind.allowed}"
 
 
 def _sort_differs(value: Any, kind: Kind) -> bool:
@@ -108,8 +123,9 @@ def _mapping_problems(
             yield _unknown(str(key), item, fields, source, place)
         else:
             yield from problems(item, fields[str(key)], source, (*place, str(key)))
+    meant = {near for key in value if str(key) not in fields for near in nearest(str(key), fields, count=1)}
     for name, kind in fields.items():
-        if kind.required and name not in value:
+        if kind.required and name not in value and name not in meant:
             yield dataclasses.replace(_wrong(None, kind, source, (*place, name)), where=source.where(*place))
 
 

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from model_def import controller, weights
 from model_def.building import building
 from model_def.compose import Composed
-from model_def.experiment import Experiment
+from model_def.experiment_types import Experiment
 from model_def.metric import check_metric
 from model_def.platform import Platform
 from model_def.runner import build_runner
@@ -39,7 +39,7 @@ def fit(experiment: Experiment, composed: Composed, platform: Platform, *, hooks
     with building("data, optimizer or schedule", composed, experiment):
         trial = MMDetTrial(context, runner)
     if runner.val_loop is not None:
-        check_metric(runner.val_loop.evaluator, experiment)
+        check_metric(runner.val_loop, experiment)
     plan = controller.Plan(
         report=reports(experiment, trial.pump, platform.stop_pending),
         validate=validations(experiment, trial.pump),

@@ -11,7 +11,7 @@ from model_def.compose.find import find_config, renaming_note, zoo
 from model_def.compose.load import load_config
 from model_def.compose.tree import get, merged
 from model_def.errors import ExperimentError, Problem
-from model_def.experiment import ENTRYPOINT
+from model_def.experiment_checks import ENTRYPOINT
 from model_def.experiment_fields import HYPERPARAMETERS, is_searched
 from model_def.fields import problems as field_problems
 from model_def.migrate import form
@@ -23,6 +23,7 @@ from model_def.yaml_source import Source, read_yaml
 
 CONFIG = ("hyperparameters", "config_file")
 LENGTH = ("searcher", "max_length")
+TRAINING = ("train_cfg.max_epochs", "train_cfg.max_iters")
 PERIOD = ("min_validation_period",)
 CLIENT = ("data", "file_client_args")
 GONE = ("save_cfg", "save_dir")
@@ -150,8 +151,17 @@ def _lengths(text: Text, config: Mapping[str, Any], overrides: Mapping[str, Any]
         text.replace(PERIOD, [comment("min_validation_period is `train_cfg.val_interval` of the config")])
     new = {name: value for name, value in {**limit, **interval}.items() if name not in overrides}
     lines = [line for name, value in new.items() if get(config, name) != value for line in dump(name, value)]
+    _kept(text, config, {**limit, **overrides})
     if lines:
         text.below(OVERRIDES, lines)
+
+
+def _kept(text: Text, config: Mapping[str, Any], overrides: Mapping[str, Any]) -> None:
+    """In mmdet 2.x another length left the learning rate's steps where they were."""
+    changed = any(overrides.get(key, get(config, key)) != get(config, key) for key in TRAINING)
+    if changed and "param_scheduler" not in overrides and not text.has("hyperparameters", "schedule"):
+        told = comment("the steps of the learning rate stay where they were written; `rescale` moves them")
+        text.below(("hyperparameters",), [told, *dump("schedule", "keep")])
 
 
 def _limit(text: Text, length: Mapping[str, int], limit: Mapping[str, int]) -> Iterator[str]:

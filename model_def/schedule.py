@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from model_def.checkpoint_hook import is_translated
-from model_def.experiment import Experiment, Length
+from model_def.experiment_types import Experiment, Length
 from model_def.loop import Pump
 
 Due = Callable[[int], bool]

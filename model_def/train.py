@@ -15,7 +15,7 @@ from model_def import takeover
 from model_def.checks import check_data
 from model_def.compose import Composed, compose, write_config
 from model_def.errors import MMDetTrialError
-from model_def.experiment import Experiment
+from model_def.experiment_types import Experiment
 from model_def.fit import fit
 from model_def.platform import processes
 from model_def.platform.cluster import cluster_context, cluster_experiment, cluster_platform

@@ -18,6 +18,7 @@ import yaml
 from model_def.errors import ExperimentError, Problem
 
 Place: TypeAlias = tuple[str, ...]
+COMMAND_LINE = "command line"  # the place of an assignment begins with it
 
 _FLOAT = re.compile(
     r"""^(?:[-+]?(?:[0-9][0-9_]*)?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?
@@ -61,11 +62,13 @@ class Source:
         name: the file's name; empty when the values came from a cluster.
         lines: line and column (from 1) of each key and each list item.
         assigned: the `key=value` that set a place on the command line.
+        variables: what stood at a place before its environment variables were replaced.
     """
 
     name: str = ""
     lines: Mapping[Place, tuple[int, int]] = dataclasses.field(default_factory=dict)
     assigned: Mapping[Place, str] = dataclasses.field(default_factory=dict)
+    variables: Mapping[Place, str] = dataclasses.field(default_factory=dict)
 
     def has(self, *path: str | int) -> bool:
         """Whether this very place was written."""
@@ -74,13 +77,14 @@ class Source:
     def where(self, *path: str | int) -> str:
         """`quickstart.yaml:12:3 (hyperparameters.config_file)`; a place without a line has its parent's."""
         place = normal(path)
+        variables = f", {self.variables[place]}" if place in self.variables else ""
         for length in range(len(place), 0, -1):
             if place[:length] in self.assigned:
-                return f"command line ({self.assigned[place[:length]]})"
+                return f"{COMMAND_LINE} ({self.assigned[place[:length]]})"
             if place[:length] in self.lines:
                 line, column = self.lines[place[:length]]
-                return f"{self.name}:{line}:{column} ({'.'.join(place)})"
-        return f"{self.name} ({'.'.join(place)})".strip() if place else self.name
+                return f"{self.name}:{line}:{column} ({'.'.join(place)}{variables})"
+        return f"{self.name} ({'.'.join(place)}{variables})".strip() if place else self.name
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], Source]:
@@ -120,6 +124,16 @@ def parse_value(text: str, assignment: str) -> Any:
             allowed="a number, a string, [a, list] or {a: mapping}",
             next="put the whole argument in single quotes, such as 'model.neck.in_channels=[32, 64]'",
         ) from error
+
+
+def as_scalar(text: str) -> Any:
+    """What YAML reads where `text` stands alone: a number, a boolean or a string; "" is the empty string."""
+    loader = Loader("")
+    try:
+        tag: str = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+        return loader.construct_object(yaml.ScalarNode(tag, text)) if text else text
+    finally:
+        loader.dispose()
 
 
 def _read_text(path: Path) -> str:

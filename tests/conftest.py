@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pathlib
+from types import ModuleType
 
 import pytest
 import yaml
 
 from model_def.datasets import made
+
+SCHEMAS = pathlib.Path(__file__).parents[2] / "shared/expconf/validate.py"
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +31,17 @@ def shapes_context(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     context = tmp_path_factory.mktemp("shapes")
     made(context / "data/shapes", images=24, val_images=6, size=(96, 96))
     return context
+
+
+@pytest.fixture(scope="session")
+def validator() -> ModuleType:
+    """Determined's own check of an experiment: `validator.problems(content)` says what a master would refuse."""
+    if not SCHEMAS.exists():
+        pytest.skip("Determined's own schemas are not beside this checkout (../shared/expconf)")
+    spec = importlib.util.spec_from_file_location("validate", SCHEMAS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ from typing import Any
 
 from mmengine.config import Config
 
+from model_def.checks.classes import check_agreement
 from model_def.checks.images import check_images
 from model_def.checks.labels import check_evaluator, check_labels
 from model_def.compose.datasets import annotation_file, loader_datasets
 from model_def.compose.tree import dotted
 from model_def.errors import DataError, Problem
-from model_def.experiment import Experiment
+from model_def.experiment_types import Experiment
 
 __all__ = ["Step", "check_data", "data_steps"]
 
@@ -52,6 +53,7 @@ def data_steps(config: Config, experiment: Experiment) -> Iterator[Step]:
     for place, evaluator in _evaluators(tree.get("val_evaluator")):
         if evaluator.get("ann_file") and evaluator["ann_file"] not in looked_at:
             yield Step(name=place, run=functools.partial(check_evaluator, evaluator, place, experiment))
+    yield Step(name="classes", run=functools.partial(check_agreement, tree, experiment))
 
 
 def _evaluators(found: Any) -> Iterator[tuple[str, dict[str, Any]]]:

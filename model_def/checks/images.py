@@ -14,7 +14,7 @@ from model_def.checks.labels import is_coco, remaining
 from model_def.checks.place import place_of, require_root
 from model_def.compose.datasets import annotation_file, image_folder, is_local, local
 from model_def.errors import DataError
-from model_def.experiment import Experiment
+from model_def.experiment_types import Experiment
 
 LOOKED_AT = 2000  # files whose existence is checked; a network disk answers slowly
 OPENED = 20  # files that are opened

@@ -9,7 +9,7 @@ from model_def.checks.place import place_of, require_root
 from model_def.compose.components import classes_of
 from model_def.compose.datasets import annotation_file, is_local, local
 from model_def.errors import DataError
-from model_def.experiment import Experiment
+from model_def.experiment_types import Experiment
 
 ENTRY = 'annotations such as {"id": 1, "image_id": 1, "category_id": 1, "bbox": [x, y, width, height], "area": 99}'
 

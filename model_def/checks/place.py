@@ -8,7 +8,7 @@ from typing import Any
 from model_def.annotations import look_for
 from model_def.compose.datasets import is_local, local
 from model_def.errors import DataError
-from model_def.experiment import Experiment
+from model_def.experiment_types import Experiment
 
 
 def place_of(experiment: Experiment, place: str, key: str) -> str:

@@ -53,7 +53,7 @@ class Component:
 
 def component(type_name: Any) -> Component | None:
     """The component of that name; None if no registry has it. A class itself may stand for its name."""
-    found = _registered(type_name) if isinstance(type_name, str) else (type_name,)
+    found = _registered(type_name) if isinstance(type_name, str) else (type_name,) if callable(type_name) else ()
     parts = [_component(target) for target in found]
     if not parts:
         return None

@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from model_def.compose.tree import get
 from model_def.errors import ConfigError
-from model_def.experiment import Experiment, Length
+from model_def.experiment_types import Experiment, Length
 from model_def.migrate.length import by_epoch
 
 UNIT_KEYS = {"epochs": "max_epochs", "batches": "max_iters"}
@@ -82,25 +81,6 @@ def complete(config: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
         result["test_evaluator"] = copy.deepcopy(config.get("val_evaluator"))
         result["test_cfg"] = config.get("test_cfg") or {"type": "TestLoop"}
     return result
-
-
-def milestones_note(config: dict[str, Any], epochs_before: Any) -> tuple[str, ...]:
-    """A note if the length was changed and the learning rate's steps lie beyond it."""
-    epochs = get(config, "train_cfg.max_epochs")
-    schedulers = config.get("param_scheduler") or []
-    if epochs == epochs_before or not isinstance(epochs, int):
-        return ()
-    late = [m for s in ([schedulers] if isinstance(schedulers, dict) else schedulers) for m in _late(s, epochs)]
-    if not late:
-        return ()
-    steps = ", ".join(map(str, late))
-    return (f"the learning rate steps at epoch {steps}, and training ends at {epochs}: see param_scheduler",)
-
-
-def _late(scheduler: dict[str, Any], epochs: int) -> list[int]:
-    if scheduler.get("type") != "MultiStepLR" or not scheduler.get("by_epoch", True):
-        return []
-    return [milestone for milestone in scheduler.get("milestones") or () if milestone >= epochs]
 
 
 def _wrong_unit(wanted: Length, unit: str, experiment: Experiment) -> ConfigError:

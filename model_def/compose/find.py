@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,28 +9,12 @@ from pathlib import Path
 from model_def.errors import ConfigError
 from model_def.fields import did_you_mean, nearest
 from model_def.migrate.names import renamed
+from model_def.zoo import zoo, zoo_names
+
+__all__ = ["CONFIG_DIR", "find_config", "renaming_note", "zoo", "zoo_names"]
 
 CONFIG_DIR = "MMDETECTION_CONFIG_DIR"
 SUFFIXES = (".py", ".yaml", ".yml", ".json")
-
-
-def zoo() -> Path:
-    """The folder of the configs that the mmdet wheel ships.
-
-    Raises:
-        ConfigError: mmdet isn't installed.
-    """
-    spec = importlib.util.find_spec("mmdet")
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigError(what="mmdet isn't installed", allowed="mmdet 3.x", next="make setup")
-    return Path(spec.submodule_search_locations[0]) / ".mim" / "configs"
-
-
-def zoo_names() -> list[str]:
-    """Every config of the zoo that isn't a `_base_`, as `family/name.py`, sorted."""
-    root = zoo()
-    found = (path.relative_to(root).as_posix() for path in root.rglob("*.py"))
-    return sorted(name for name in found if "_base_" not in name)
 
 
 def find_config(name: str, *, context: Path, where: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.optim import OptimWrapper
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, LogProcessor, TestLoop, ValLoop
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, LogProcessor, Runner, TestLoop, ValLoop
 from torch.utils.data import DataLoader
 
 from model_def.compose.components import Component, component, with_names
@@ -23,6 +23,9 @@ RUNNER = names(
     "load_from resume launcher env_cfg log_processor log_level visualizer default_scope randomness "
     "experiment_name compile model_wrapper_cfg find_unused_parameters custom_imports tta_model tta_pipeline"
 )
+
+# Not read while training: what these name may need a package that only a test needs.
+TESTED = names("test_dataloader test_evaluator test_cfg tta_model tta_pipeline")
 
 LOADER = names("dataset sampler batch_sampler num_batch_per_epoch disable_subprocess_warning collate_fn worker_init_fn")
 
@@ -43,7 +46,7 @@ BY_NAME: dict[str, list[str]] = {
     "dist_cfg": ["backend", "timeout", "init_backend"],
     "randomness": ["seed", "diff_rank_seed", "deterministic"],
     "clip_grad": ["type", "max_norm", "norm_type", "error_if_nonfinite", "foreach", "clip_value"],
-    "metainfo": ["classes", "palette", "dataset_type", "task_name", "base_classes", "novel_classes"],
+    "metainfo": names("classes palette dataset_type task_name base_classes novel_classes thing_classes stuff_classes"),
     "filter_cfg": ["filter_empty_gt", "min_size", "bbox_min_size"],
     "data_prefix": ["img", "seg", "img_path", "ann", "anno", "sub_data_root"],
     "nms": names(
@@ -87,7 +90,7 @@ MEANT: dict[str, str] = {
 def section(path: Path) -> Component | None:
     """The keys that may stand in a section without a `type`; None for a section that only its own code knows."""
     if not path:
-        return with_names(None, RUNNER)
+        return with_names(component(Runner), RUNNER)
     name = str(path[-1])
     if len(path) == 1 and name.endswith("_dataloader"):
         return with_names(component(DataLoader), LOADER)

@@ -25,36 +25,42 @@ class Written:
     """One place that gives a value.
 
     Attributes:
+        line, column: from 1.
         text: the expression there, as Python.
     """
 
     file: Path
     line: int
+    column: int
     text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
 
 
 def written(file: Path, path: TreePath) -> Iterator[Written]:
     """The places in `file` and its bases that give the value at `path`, the one that has the effect first."""
     found, deleted = _in_file(file, path)
     if found is not None:
-        yield Written(file=file, line=found.lineno, text=ast.unparse(found))
-    for base in () if deleted else _bases(file):
+        yield Written(file=file, line=found.lineno, column=found.col_offset + 1, text=ast.unparse(found))
+    for base in () if deleted else bases(file):
         yield from written(base, path)
 
 
 @functools.cache
-def _statements(file: Path) -> tuple[ast.stmt, ...]:
+def statements(file: Path) -> tuple[ast.stmt, ...]:
+    """The statements of a config file; none of one that isn't Python."""
     if file.suffix != ".py":  # mmengine reads JSON and YAML configs as well: they have no lines here
         return ()
     return tuple(ast.parse(file.read_text(encoding="utf-8")).body)
 
 
 @functools.cache
-def _bases(file: Path) -> tuple[Path, ...]:
+def bases(file: Path) -> tuple[Path, ...]:
     """The files that `file` builds upon; in either of mmengine's styles (`_base_`, `with read_base()`)."""
     if file.suffix != ".py":
         return ()
-    imports = [node for part in _statements(file) if isinstance(part, ast.With) for node in part.body]
+    imports = [node for part in statements(file) if isinstance(part, ast.With) for node in part.body]
     if imports:
         return tuple(filter(None, (_module(file, node) for node in imports if isinstance(node, ast.ImportFrom))))
     # A config that was loaded has bases that can be found, and has warned already: its lines are no reason to fail.
@@ -86,7 +92,7 @@ def _in_file(file: Path, path: TreePath) -> tuple[ast.expr | None, bool]:
 
 def _assignments(file: Path) -> Iterator[tuple[TreePath, ast.expr]]:
     """`model = …`, `model['neck'] = …`, `model.neck = …` and `model.update(…)`, as (path, expression)."""
-    for statement in _statements(file):
+    for statement in statements(file):
         if isinstance(statement, ast.Assign):
             for target in statement.targets:
                 if path := _target(target):

@@ -10,6 +10,7 @@ from typing import Any
 
 from model_def.compose.lines import written
 from model_def.compose.tree import Path
+from model_def.yaml_source import COMMAND_LINE
 
 _NOTHING = object()
 
@@ -61,14 +62,19 @@ def from_nowhere(reason: str, config: dict[str, Any]) -> Layer:
 
 def history(layers: Sequence[Layer], path: Path) -> Iterator[Origin]:
     """Every place that gave the value at `path`, the one that has the effect first."""
+    for layer in givers(layers, path):
+        first, *older = layer.origins(path)
+        yield dataclasses.replace(first, value=_value(layer.config, path))
+        yield from older
+
+
+def givers(layers: Sequence[Layer], path: Path) -> Iterator[Layer]:
+    """The layers that gave the value at `path`, the one that has the effect first."""
     empty = Layer(config={}, origins=lambda path: [])
     for before, layer in reversed(list(itertools.pairwise((empty, *layers)))):
         value = _value(layer.config, path)
-        if value is _NOTHING or (_equal(value, _value(before.config, path)) and not layer.gives(path)):
-            continue
-        first, *older = layer.origins(path)
-        yield dataclasses.replace(first, value=value)
-        yield from older
+        if value is not _NOTHING and (not _equal(value, _value(before.config, path)) or layer.gives(path)):
+            yield layer
 
 
 def leaves(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -101,6 +107,8 @@ def _equal(one: Any, other: Any) -> bool:
 
 def _short(where: str) -> str:
     """`folder/quickstart.yaml:12:3 (some.key)` as `quickstart.yaml:12`; a command line's stays."""
-    if where.startswith("command line"):
+    if where.startswith(COMMAND_LINE):
         return where
-    return ":".join(File(where.partition(" (")[0]).name.split(":")[:2])
+    place, _, written = where.partition(" (")
+    _, comma, variable = written.partition(", ${")
+    return ":".join(File(place).name.split(":")[:2]) + (f" ${{{variable.rstrip(')')}" if comma else "")

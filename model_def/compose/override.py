@@ -9,6 +9,7 @@ from typing import Any
 from model_def.compose import strict
 from model_def.compose.coerce import coerce
 from model_def.compose.components import Argument
+from model_def.compose.kinds import wrong_kinds
 from model_def.compose.tree import DELETE, Path, at, dotted, merged
 from model_def.errors import ConfigError, Problem
 
@@ -31,40 +32,71 @@ class Override:
         return 0 if whole else 1 if self.parts[-1] == "type" else 2
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Overridden:
+    """The outcome.
+
+    Attributes:
+        config: with every override that could be applied.
+        problems: what is wrong with the others.
+        meant: the paths that were written with a `+`: nothing is said about them.
+    """
+
+    config: dict[str, Any]
+    meant: frozenset[tuple[str, ...]] = frozenset()
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
 def override(
     config: dict[str, Any], overrides: dict[str, Any], where: Callable[..., str]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """`config` with `overrides` applied, and notes; neither input is changed.
+    """What `overridden` makes of the config, and its notes.
+
+    Raises:
+        ConfigError: with all of its problems.
+    """
+    found = overridden(config, overrides, where)
+    if found.problems:
+        raise ConfigError.of(found.problems)
+    return found.config, found.notes
+
+
+def overridden(config: dict[str, Any], overrides: dict[str, Any], where: Callable[..., str]) -> Overridden:
+    """`config` with `overrides` applied; neither input is changed.
 
     Where an override names another `type`, what the old one had and the new one can't take is dropped, with a note.
+    A path that neither exists nor is an argument of its component is a problem, with the nearest names.
 
     Args:
         config: the composed config so far.
         overrides: dotted keys, nested dicts, or both. List items go by index, `-1` is the last. `_delete_: true` in a
             section drops what was there. A key with a leading `+` need not exist.
         where: the place of a dotted key in the experiment, for messages.
-
-    Raises:
-        ConfigError: every path that neither exists nor is an argument of its component, with the nearest names.
     """
     flat = sorted(flatten(overrides), key=lambda item: item.rank)
-    problems = list(_twice(flat, where))
+    problems = [*_twice(flat, config, where), *_hidden(flat, where)]
     result = before = config
+    applied: list[Override] = []
+    misplaced: set[str] = set()
     for item in flat:
         try:
             result = _set(result, (), item.parts, _Setting(item=item, before=before))
-        except strict.Misplaced as misplaced:
-            problems.append(misplaced.problem(result, dotted(item.parts), item.value, where(*item.parts)))
+            applied.append(item)
+        except strict.Misplaced as error:
+            if error.mistake not in misplaced:  # other keys below the same place have the same mistake
+                problems.append(error.problem(result, dotted(item.parts), item.value, where(*item.parts)))
+            misplaced.add(error.mistake)
         before = result if item.rank == 0 else before
     notes: list[str] = []
-    for item in [] if problems else flat:
+    for item in applied:
         if item.parts[-1] == "type":
             result, dropped = _without_leftovers(result, item.parts[:-1], {other.parts for other in flat})
             notes.extend(dropped)
-        problems.extend(strict.touched(result, item.parts, where(*item.parts)))
-    if problems:
-        raise ConfigError.of(problems)
-    return result, tuple(notes)
+        problems.extend(strict.touched(result, item.parts, where))
+        problems.extend(_wrong_kinds(config, result, item, where))
+    meant = frozenset(item.parts for item in flat if item.new)
+    return Overridden(config=result, notes=tuple(notes), problems=tuple(problems), meant=meant)
 
 
 def flatten(overrides: dict[Any, Any], above: tuple[str, ...] = (), *, new: bool = False) -> Iterator[Override]:
@@ -78,6 +110,20 @@ def flatten(overrides: dict[Any, Any], above: tuple[str, ...] = (), *, new: bool
             yield from flatten(value, parts, new=added)
         else:
             yield Override(parts=parts, value=value, new=added)
+
+
+def _wrong_kinds(
+    before: dict[str, Any], after: dict[str, Any], item: Override, where: Callable[..., str]
+) -> Iterator[Problem]:
+    """What the override's place can't mean, beside what stood there; a `+` says that it is meant."""
+    above, last = item.parts[:-1], item.parts[-1]
+    node, old = at(after, above), at(before, above)
+    known, replaced = None, at(before, item.parts)
+    if isinstance(node, dict) and last != "type":
+        known = strict.argument(node, above, last)
+        replaced = replaced if isinstance(old, dict) and old.get("type") == node.get("type") else None
+    for path, problem in () if item.new else wrong_kinds(at(after, item.parts), replaced, item.parts, known):
+        yield dataclasses.replace(problem, where=where(*path))
 
 
 def _without_leftovers(
@@ -96,10 +142,26 @@ def _is_dict(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def _twice(flat: list[Override], where: Callable[..., str]) -> Iterator[Problem]:
-    seen: set[tuple[str, ...]] = set()
+def _hidden(flat: list[Override], where: Callable[..., str]) -> Iterator[Problem]:
+    """Keys below one that is given a plain value as well: only one of the two could have an effect."""
     for item in flat:
-        if item.parts in seen:
+        for above in flat:
+            size = len(above.parts)
+            plain = above.rank == 2 or above.value is None
+            if plain and size < len(item.parts) and item.parts[:size] == above.parts:
+                yield Problem(
+                    what=f"`{dotted(item.parts)}` is set, and so is all of `{dotted(above.parts)}`",
+                    value=above.value,
+                    where=where(*item.parts),
+                    allowed="one of them",
+                    next="remove one of the two",
+                )
+
+
+def _twice(flat: list[Override], config: dict[str, Any], where: Callable[..., str]) -> Iterator[Problem]:
+    seen: set[Path] = set()
+    for item in flat:
+        if _counted(config, item.parts) in seen:
             yield Problem(
                 what=f"`{dotted(item.parts)}` is set twice",
                 value=item.value,
@@ -107,7 +169,17 @@ def _twice(flat: list[Override], where: Callable[..., str]) -> Iterator[Problem]
                 allowed="each key once, dotted or nested",
                 next="remove one of the two",
             )
-        seen.add(item.parts)
+        seen.add(_counted(config, item.parts))
+
+
+def _counted(config: dict[str, Any], parts: tuple[str, ...]) -> Path:
+    """A path with its negative indices counted from the front: `-1` and `1` may be the same item."""
+    counted: Path = ()
+    for part in parts:
+        node = at(config, counted)
+        negative = isinstance(node, list | tuple) and part.startswith("-") and part[1:].isdigit()
+        counted = (*counted, str(len(node) + int(part)) if negative else part)
+    return counted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
 
+from model_def.compose.kinds import kind
 from model_def.compose.override import flatten
 from model_def.compose.tree import dicts, dotted, get
 from model_def.errors import ConfigError, Problem
-from model_def.experiment import Experiment
+from model_def.experiment_types import Experiment
+
+Where: TypeAlias = Callable[..., str]  # the place at which the value at a path was chosen
 
 REQUIRED = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
 SECTIONS = (*REQUIRED, "val_dataloader", "test_dataloader", "val_cfg", "test_cfg", "default_hooks")
@@ -18,11 +22,15 @@ COUNTS = ("max_epochs", "max_iters", "val_interval")
 AMP_ONLY = ("dtype", "loss_scale", "use_fsdp")  # what AmpOptimWrapper takes and OptimWrapper doesn't
 DECIDED = {
     "train_dataloader.batch_size": "hyperparameters.global_batch_size",
+    "train_dataloader.sampler.batch_size": "hyperparameters.global_batch_size",
+    "train_dataloader.batch_sampler.batch_size": "hyperparameters.global_batch_size",
     "randomness.seed": "reproducibility.experiment_seed",
+    "work_dir": "train --output DIR",
+    "launcher": "resources.slots_per_trial",
 }
 
 
-def trainable(config: dict[str, Any], experiment: Experiment) -> None:
+def trainable(config: dict[str, Any], experiment: Experiment, where: Where) -> None:
     """Refuse a config that can't train: some of the zoo's only test.
 
     Raises:
@@ -33,7 +41,7 @@ def trainable(config: dict[str, Any], experiment: Experiment) -> None:
         raise ConfigError(
             what=f"`{wrong[0]}` must be a mapping",
             value=config[wrong[0]],
-            where=_where(experiment, wrong[0]),
+            where=where(wrong[0]),
             allowed=f"`{wrong[0]}: {{…}}`, as in the zoo's configs",
             next="mend it in `config_file`, `merge_config` or the override",
         )
@@ -42,13 +50,13 @@ def trainable(config: dict[str, Any], experiment: Experiment) -> None:
         raise ConfigError(
             what=f"this config doesn't train: it has no {', '.join(missing)}",
             value=experiment.hyperparameters.config_file,
-            where=experiment.where("hyperparameters", "config_file"),
+            where=where(missing[0]) if missing[0] in config else experiment.where("hyperparameters", "config_file"),
             allowed=f"a config with {', '.join(REQUIRED)}",
             next="python -m model_def ls",
         )
 
 
-def whole(config: dict[str, Any], experiment: Experiment) -> None:
+def whole(config: dict[str, Any], _: Experiment, where: Where) -> None:
     """Refuse a length that trains nothing, and a validation of which a part is missing.
 
     Raises:
@@ -58,20 +66,21 @@ def whole(config: dict[str, Any], experiment: Experiment) -> None:
         Problem(
             what=f"`train_cfg.{name}` must be a whole number of 1 or more",
             value=config["train_cfg"][name],
-            where=_where(experiment, "train_cfg", name),
+            where=where("train_cfg", name),
             allowed="1, 2, 3, …",
             next=f"train_cfg.{name}=1",
         )
         for name in COUNTS
-        if not _is_count(config["train_cfg"].get(name, 1))
+        if kind(config["train_cfg"].get(name, 1)) in ("integer", "number") and config["train_cfg"].get(name, 1) < 1
     ]
-    absent = [name for name in VALIDATION if not config.get(name)]
+    given = {**config, "val_cfg": config.get("val_cfg") is not None}  # an empty one is a ValLoop
+    absent = [name for name in VALIDATION if not given.get(name)]
     if 0 < len(absent) < len(VALIDATION):
         problems.append(
             Problem(
                 what=f"a validation needs {', '.join(VALIDATION)}, and {' and '.join(absent)} is missing",
                 value=config.get(absent[0]),
-                where=_where(experiment, absent[0]),
+                where=where(absent[0]),
                 allowed="all of them, or none of them",
                 next=" ".join(f"{name}=null" for name in VALIDATION) + " to train without validation",
             )
@@ -80,24 +89,20 @@ def whole(config: dict[str, Any], experiment: Experiment) -> None:
         raise ConfigError.of(problems)
 
 
-def derived(before: dict[str, Any], after: dict[str, Any], experiment: Experiment) -> None:
-    """Refuse overrides of values that the experiment itself decides.
-
-    Raises:
-        ConfigError: the batch size or the seed was overridden.
-    """
+def derived(before: dict[str, Any], after: dict[str, Any], where: Where) -> Iterator[Problem]:
+    """Overrides of values that the experiment itself decides: the batch size, the seed, the output directory."""
     for path, field in DECIDED.items():
         if get(before, path) != get(after, path):
-            raise ConfigError(
+            yield Problem(
                 what=f"`{path}` follows from `{field}`: it can't be overridden",
                 value=get(after, path),
-                where=_where(experiment, *path.split(".")),
-                allowed=f"`{field}`, in the experiment YAML or on the command line",
+                where=where(*path.split(".")),
+                allowed=f"`{field}`",
                 next=f"remove the override and write `{field}`",
             )
 
 
-def device(config: dict[str, Any], experiment: Experiment) -> None:
+def device(config: dict[str, Any], experiment: Experiment, where: Where) -> None:
     """Refuse mixed precision where mmengine would only assert.
 
     Raises:
@@ -112,7 +117,7 @@ def device(config: dict[str, Any], experiment: Experiment) -> None:
     raise ConfigError(
         what="mixed precision needs a GPU, and this machine has none",
         value="AmpOptimWrapper",
-        where=_where(experiment, *map(str, wrappers[0]), "type"),
+        where=where(*map(str, wrappers[0]), "type"),
         allowed="OptimWrapper on a CPU",
         next=" ".join(f"{dotted(path)}.type=OptimWrapper" for path in wrappers)
         + (f", without the override of {' and '.join(written)}" if written else ""),
@@ -123,7 +128,7 @@ def _is_amp(name: Any) -> bool:
     return isinstance(name, str) and name.rpartition(".")[2] == "AmpOptimWrapper"
 
 
-def not_resumed(config: dict[str, Any], experiment: Experiment) -> None:
+def not_resumed(config: dict[str, Any], _: Experiment, where: Where) -> None:
     """Refuse mmengine's own ways to resume, which know nothing of Determined's checkpoints.
 
     Raises:
@@ -131,21 +136,11 @@ def not_resumed(config: dict[str, Any], experiment: Experiment) -> None:
     """
     for key in ("resume", "auto_resume"):
         if config.get(key):
-            overridden = any(item.parts == (key,) for item in flatten(experiment.hyperparameters.override_mmdet_config))
             raise ConfigError(
                 what=f"a config can't ask to be resumed: {key}",
                 value=config[key],
-                where=_where(experiment, key) if overridden else experiment.where("hyperparameters", "config_file"),
+                where=where(key),
                 allowed=f"{key} = False",
                 next=f"remove it, and: train … --resume {config.get('load_from') or '[PATH]'}; "
                 "on a cluster Determined resumes by itself",
             )
-
-
-def _is_count(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and value >= 1 and value == int(value)
-
-
-def _where(experiment: Experiment, *path: str) -> str:
-    return experiment.where("hyperparameters", "override_mmdet_config", *path)

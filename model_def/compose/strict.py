@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from model_def.compose.components import (
@@ -54,6 +55,8 @@ class Misplaced(Exception):
     def __init__(self, path: Path, node: Any, key: str, *, inert: bool = False) -> None:
         super().__init__(dotted((*path, key)))
         self.path, self.node, self.key, self.inert = path, node, key, inert
+        # Below a value every key is the same mistake.
+        self.mistake = str(self) if isinstance(node, dict | list | tuple) else dotted(path)
 
     def problem(self, config: dict[str, Any], full: str, value: Any, where: str) -> Problem:
         """The mistake in the user's words; `full` is the whole dotted path that was written."""
@@ -71,7 +74,7 @@ class Misplaced(Exception):
                 what=what, value=value, where=where, allowed=f"a value for `{here}`", next=f"write `{here}: …`"
             )
         if self.inert:
-            return _inert(self.key, config, value, where)
+            return inert(self.key, config, value, where)
         names = _names(self.node, self.path)
         near = [dotted((*self.path, name)) for name in nearest(self.key, names)] or _elsewhere(config, full)
         return Problem(
@@ -83,16 +86,16 @@ class Misplaced(Exception):
         )
 
 
-def touched(config: dict[str, Any], parts: tuple[str, ...], where: str) -> Iterator[Problem]:
+def touched(config: dict[str, Any], parts: tuple[str, ...], where: Callable[..., str]) -> Iterator[Problem]:
     """What is wrong with the components that an override made or changed: unknown types and unknown arguments."""
-    if parts[-1] == "type":
-        yield from _component_problems(at(config, parts[:-1]), parts[:-1], where)
-        return
-    for path, node in _components(at(config, parts), parts):
-        yield from _component_problems(node, path, where)
+    is_type = parts[-1] == "type"
+    for path, node in [(parts[:-1], at(config, parts[:-1]))] if is_type else components(at(config, parts), parts):
+        for key, problem in component_problems(node, path):
+            yield dataclasses.replace(problem, where=where(*path, key))
 
 
-def _components(node: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def components(node: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every section at or below `node`, but for those of another library."""
     if path[-1] in OPAQUE:
         return
     if isinstance(node, dict):
@@ -101,10 +104,11 @@ def _components(node: Any, path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         return
     below = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list | tuple) else ()
     for key, item in below:
-        yield from _components(item, (*path, key))
+        yield from components(item, (*path, key))
 
 
-def _component_problems(node: dict[str, Any], path: Path, where: str) -> Iterator[Problem]:
+def component_problems(node: dict[str, Any], path: Path) -> Iterator[tuple[str, Problem]]:
+    """A `type` that nothing has registered, or else the arguments that it does not have; each with its key."""
     kind = node.get("type")
     found = component(kind) if kind else None
     if found is None:
@@ -113,16 +117,18 @@ def _component_problems(node: dict[str, Any], path: Path, where: str) -> Iterato
             near = did_you_mean(nearest_types(kind))
             allowed = "a name that mmengine, mmcv, mmdet or your `custom_imports` registered"
             what = f"`{dotted(path)}.type`: nothing is registered under that name"
-            yield Problem(what=what, value=kind, where=where, allowed=allowed, next=near or "python -m model_def ls")
+            yield "type", Problem(what=what, value=kind, allowed=allowed, next=near or "python -m model_def ls")
         return
     for key in unknown_arguments(node):
         names = sorted(found.arguments)
-        yield Problem(
-            what=f"`{dotted((*path, key))}` is not an argument of {kind}",
-            value=node[key],
-            where=where,
-            allowed=", ".join(names),
-            next=did_you_mean(nearest(key, names)) or f"remove `{key}`",
+        yield (
+            key,
+            Problem(
+                what=f"`{dotted((*path, key))}` is not an argument of {kind}",
+                value=node[key],
+                allowed=", ".join(names),
+                next=did_you_mean(nearest(key, names)) or f"remove `{key}`",
+            ),
         )
 
 
@@ -132,13 +138,20 @@ def unknown_arguments(node: dict[str, Any]) -> list[str]:
     return [key for key in node if not found.accepts(key)] if found else []
 
 
-def _inert(key: str, config: dict[str, Any], value: Any, where: str) -> Problem:
+def inert(key: str, config: dict[str, Any], value: Any, where: str) -> Problem:
+    """A name at the top of the config that nothing reads, with the key that has the effect."""
     what = f"`{key}` has no effect: nothing reads it once the config is assembled"
     meant = MEANT.get(key)
-    near = [meant] if meant else _elsewhere(config, key)
+    near = [meant] if meant else nearest(key, RUNNER) or _elsewhere(config, key)
     return Problem(
         what=what, value=value, where=where, allowed=", ".join(RUNNER), next=did_you_mean(near) or f"remove `{key}`"
     )
+
+
+def argument_names(node: dict[str, Any]) -> list[str]:
+    """The arguments of the component that `node` is; none if it isn't one."""
+    found = component(node["type"]) if node.get("type") else None
+    return [*found.arguments] if found else []
 
 
 def _names(node: dict[str, Any], path: Path) -> list[str]:
@@ -157,4 +170,5 @@ def _elsewhere(config: dict[str, Any], full: str) -> list[str]:
         return [MEANT[full]]
     last = full.rsplit(".", 1)[-1]
     paths = [dotted(path) for path, _ in walk(config) if path and path[0] in RUNNER and path[-1] == last]
-    return nearest(full, paths) or sorted(paths, key=len)[:3]
+    head = MEANT.get(full.partition(".")[0])
+    return nearest(full, paths) or sorted(paths, key=len)[:3] or ([head] if head else [])

@@ -54,6 +54,16 @@ def get(node: Any, path: str) -> Any:
     return node
 
 
+def has(node: Any, path: Path) -> bool:
+    """Whether there is a value at a path of keys and indices, None included."""
+    for part in path:
+        inside = isinstance(node, list | tuple) and isinstance(part, int) and part < len(node)
+        if not inside and not (isinstance(node, dict) and part in node):
+            return False
+        node = node[part]
+    return True
+
+
 def at(node: Any, path: Path) -> Any:
     """The value at a path whose list items may be given as text; None where there is nothing."""
     for length in range(len(path), 0, -1):

@@ -13,8 +13,8 @@ from mmengine.runner import Runner
 
 from model_def.data import data_errors
 from model_def.evaluate import together
-from model_def.evaluate.exact import RoundedMetric, keep_exact
-from model_def.evaluate.expected import expected
+from model_def.evaluate.exact import keep_exact
+from model_def.evaluate.names import name_prefixes, reported
 
 
 def prepare(evaluator: Evaluator, *, fast: bool = True) -> None:
@@ -28,39 +28,6 @@ def prepare(evaluator: Evaluator, *, fast: bool = True) -> None:
         keep_exact(metric, fast=fast)
     if get_world_size() > 1:
         together.join(evaluator.metrics)
-
-
-def reported(evaluator: Evaluator, metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Metrics as they are reported: exact, under mmengine's names less the evaluator's prefix, none missing.
-
-    Args:
-        evaluator: the one that computed them.
-        metrics: what a validation loop hands to `after_val_epoch`, such as `{"coco/bbox_mAP": 0.106}`.
-
-    Returns:
-        For example `{"bbox_mAP": 0.10634}`. Without any detection mmdet leaves COCO's and LVIS' metrics out: here they
-        are 0.
-    """
-    complete = {name: 0.0 for metric in evaluator.metrics for name in expected(metric)} | dict(metrics)
-    short = {name: _without_prefix(name, evaluator) for name in complete}
-    unique = len(set(short.values())) == len(short)
-    return {short[name] if unique else name: _exact(value) for name, value in complete.items() if _is_number(value)}
-
-
-def _without_prefix(name: str, evaluator: Evaluator) -> str:
-    for prefix in {metric.prefix for metric in evaluator.metrics if metric.prefix}:
-        if name.startswith(f"{prefix}/"):
-            return name[len(prefix) + 1 :]
-        name = name.replace(f"/{prefix}/", "/")  # behind a data set's name, or teacher and student
-    return name
-
-
-def _is_number(value: Any) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, (bool, str))
-
-
-def _exact(value: Any) -> float:
-    return value.exact if isinstance(value, RoundedMetric) else float(value)
 
 
 class ValidationReducer(pytorch.MetricReducer):
@@ -89,7 +56,8 @@ class ValidationReducer(pytorch.MetricReducer):
 
     def listen(self, metrics: Mapping[str, Any]) -> None:
         """Take the metrics of the validation that is running."""
-        self._metrics = reported(self.runner.val_loop.evaluator, metrics)
+        loop = self.runner.val_loop
+        self._metrics = reported(loop.evaluator, metrics, name_prefixes(loop))
 
     def reset(self) -> None:
         """Forget the last validation."""

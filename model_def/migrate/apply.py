@@ -8,12 +8,14 @@ from typing import Any
 
 from model_def.assignments import OVERRIDES
 from model_def.errors import ConfigError
-from model_def.experiment import Experiment, Length
+from model_def.experiment_types import Experiment, Length
 from model_def.migrate import form
 from model_def.migrate.length import by_epoch, training_images, whole_epochs
 from model_def.migrate.meaning import Around
 from model_def.migrate.overrides import Translated, leaves, problem, translate
 from model_def.yaml_source import Place, Source, normal
+
+LENGTHS = ("runner.max_epochs", "runner.max_iters", "total_epochs")  # with them the steps of mmdet 2.x stayed
 
 
 def current(experiment: Experiment, config: Mapping[str, Any]) -> Experiment:
@@ -33,9 +35,10 @@ def current(experiment: Experiment, config: Mapping[str, Any]) -> Experiment:
         given = dict(leaf for item in hyperparameters.override_mmdet_config.items() for leaf in leaves(*item))
         where = experiment.where
         raise ConfigError.of(problem(one, given[one.old], where(*OVERRIDES, one.old)) for one in found.refused)
+    schedule = hyperparameters.schedule or ("keep" if any(one.old in LENGTHS for one in found.meanings) else None)
     renewed = dataclasses.replace(
         experiment,
-        hyperparameters=dataclasses.replace(hyperparameters, override_mmdet_config=found.overrides),
+        hyperparameters=dataclasses.replace(hyperparameters, override_mmdet_config=found.overrides, schedule=schedule),
         source=_with_places(experiment.source, found),
         notes=(*experiment.notes, *form.notes(experiment.raw), *(one.note for one in found.meanings)),
     )

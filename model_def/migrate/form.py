@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model_def.experiment import ENTRYPOINT
+from model_def.experiment_checks import ENTRYPOINT
 
 TRIAL = "model_hub.mmdetection:MMDetTrial"
 IMAGE = "model-hub-mmdetection"

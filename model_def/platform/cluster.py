@@ -11,7 +11,8 @@ import determined as det
 from determined import pytorch
 
 from model_def.errors import UserError
-from model_def.experiment import Experiment, experiment_from
+from model_def.experiment import experiment_from
+from model_def.experiment_types import Experiment
 from model_def.platform import Platform
 
 

@@ -16,7 +16,7 @@ import torch
 from determined import core, pytorch
 
 from model_def.errors import Stopped, WeightsError
-from model_def.experiment import Experiment
+from model_def.experiment_types import Experiment
 from model_def.platform import Platform
 from model_def.platform.run_directory import RunDirectory
 from model_def.weights.stock import read_stock

@@ -5,9 +5,37 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
+
+# For terminals and logs that know no other characters.
+ASCII = str.maketrans(
+    {
+        **dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)),
+        "→": "->",
+        "…": "...",
+        "×": "x",
+        "·": "|",
+        "–": "-",
+        "✓": "+",
+        "✗": "x",
+    }
+)
+
+
+class _Ascii:
+    """A stream that writes other characters as ASCII."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write it."""
+        return self._stream.write(text.translate(ASCII).encode("ascii", "replace").decode())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def rank() -> int:
@@ -17,7 +45,10 @@ def rank() -> int:
 
 def make_console(stream: TextIO | None = None) -> Console:
     """A console on `stream`, by default standard output. Long lines are the terminal's to wrap; numbers stay plain."""
-    return Console(file=stream or sys.stdout, quiet=rank() != 0, soft_wrap=True, highlight=False)
+    stream = stream or sys.stdout
+    known = (getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
+    file: Any = stream if known else _Ascii(stream)
+    return Console(file=file, quiet=rank() != 0, soft_wrap=True, highlight=False)
 
 
 def print_python(lines: Iterable[str]) -> None:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from mmengine.runner import IterBasedTrainLoop
 from rich.console import Console
 from rich.text import Text
 
+from model_def.report.learning import batch_size, epochs, optimizers, schedules
 from model_def.state.runner_state import unwrapped
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
     from torch import nn
 
-    from model_def.experiment import Experiment
+    from model_def.experiment_types import Experiment
 
 _CLASSES_SHOWN = 5
 
@@ -46,7 +46,8 @@ def describe(runner: Runner, *, experiment: Experiment, output: Path | None, not
         ("weights", _weights(runner, experiment)),
         ("data", _data(runner)),
         ("length", _length(runner)),
-        ("optimizer", _optimizer(runner)),
+        ("optimizer", optimizers(runner)),
+        *(("schedule", text) for text in schedules(runner)),
         ("validation", _validation(runner, experiment)),
         ("device", _device()),
         ("output", str(output or "metrics and checkpoints go to the Determined master")),
@@ -96,37 +97,11 @@ def _data(runner: Runner) -> str:
 
 def _length(runner: Runner) -> str:
     loop, batches = runner.train_loop, len(runner.train_dataloader)
-    size = getattr(runner.train_dataloader, "batch_size", None) or runner.train_dataloader.batch_sampler.batch_size
-    of_images = f"of {size * runner.world_size} images"
+    of_images = f"of {batch_size(runner) * runner.world_size} images"
     if count := epochs(runner):
         unit = "epoch" if count == 1 else "epochs"
         return f"{count} {unit} of {batches:,} batches {of_images} = {loop.max_iters:,} batches"
     return f"{loop.max_iters:,} batches {of_images} (an epoch is {batches:,})"
-
-
-def epochs(runner: Runner) -> int | None:
-    """How many epochs the loop runs; None for a loop that counts iterations."""
-    return None if isinstance(runner.train_loop, IterBasedTrainLoop) else int(runner.train_loop.max_epochs)
-
-
-def _optimizer(runner: Runner) -> str:
-    return "; ".join(_one_optimizer(wrapper, runner) for wrapper in _wrappers(runner.optim_wrapper))
-
-
-def _wrappers(wrapper: Any) -> Iterator[Any]:
-    """An OptimWrapperDict holds several, one for each part of the model."""
-    yield from wrapper.values() if hasattr(wrapper, "optim_wrappers") else (wrapper,)
-
-
-def _one_optimizer(wrapper: Any, runner: Runner) -> str:
-    group = wrapper.optimizer.param_groups[0]
-    text = f"{type(wrapper.optimizer).__name__}, lr {group.get('initial_lr', group['lr']):g}"
-    schedulers = runner.param_schedulers if isinstance(runner.param_schedulers, list) else []
-    if names := [type(scheduler).__name__ for scheduler in schedulers]:
-        text += f" with {', '.join(dict.fromkeys(names))}"
-    if clip := wrapper.clip_grad_kwargs:
-        text += f", gradients clipped at {next(iter(clip.values()))}"
-    return text + (", mixed precision" if "Amp" in type(wrapper).__name__ else "")
 
 
 def _validation(runner: Runner, experiment: Experiment) -> str:

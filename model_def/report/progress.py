@@ -15,16 +15,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from model_def.evaluate.validation import reported
+from model_def.evaluate.names import name_prefixes, reported
 from model_def.report.console import make_console
+from model_def.report.learning import epochs
 from model_def.report.pace import Pace, clock
-from model_def.report.plan import describe, epochs
+from model_def.report.plan import describe
 from model_def.report.table import Validation, ValidationTable, read_validations
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
-    from model_def.experiment import Experiment
+    from model_def.experiment_types import Experiment
 
 _LIVE_PERIOD = 0.25  # seconds between two updates of the line on a terminal
 _PLAIN_PERIOD = 10.0, 60.0  # seconds between two lines elsewhere: at first, and in a long training
@@ -103,7 +104,7 @@ class ProgressHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Print this validation's row."""
-        named = reported(runner.val_loop.evaluator, metrics or {})
+        named = reported(runner.val_loop.evaluator, metrics or {}, name_prefixes(runner.val_loop))
         lines = self._table.add(Validation(steps_completed=runner.iter, epoch=_epoch(runner), metrics=named))
         self._console.print(Text("\n".join(lines)))
 

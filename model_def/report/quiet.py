@@ -36,6 +36,8 @@ _LINES = {
 _WARNINGS = {
     r"torch\.meshgrid: in an upcoming release": "torch about calls in mmdet's DETRs; the result does not change",
     r".*`torch\.cuda\.amp\.(autocast|GradScaler).* is deprecated": "torch about calls in mmengine",
+    r"DeprecationWarning: `num_anchors` is deprecated": "mmdet about a call in its own code",
+    r"Default ``avg_non_ignore`` is False": "mmdet about the default of a loss, which its configs keep",
     r".*pin_memory.* no accelerator is found": "mmdet's configs ask for pinned memory, which only GPUs need",
 }
 
@@ -74,6 +76,10 @@ class Sieve(io.TextIOBase):
                 self._console.print(Text.from_ansi(self._pending.rstrip("\n")))
             self._pending = ""
         return len(text)
+
+    def fileno(self) -> int:
+        """The console's file: rich asks for it when a reader has gone away."""
+        return self._console.file.fileno()
 
     def writable(self) -> bool:
         """It is."""

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from model_def.compose import Composed
 from model_def.compose.find import find_config
 from model_def.errors import WeightsError
-from model_def.experiment import Experiment
+from model_def.experiment_types import Experiment
 from model_def.weights.download import cache_dir, fetch, is_url, sha256
 from model_def.weights.fit import LoadReport, Place, check_loadable, load_report
 from model_def.weights.initial import download_errors, without_covered_downloads, without_downloads

@@ -9,7 +9,7 @@ import torch
 import torch.nn as nn
 
 from model_def.errors import WeightsError
-from model_def.experiment import MIN_LOADED
+from model_def.experiment_types import MIN_LOADED
 
 SHOWN = 4  # names of each sort
 

@@ -42,6 +42,8 @@ def without_downloads(config: Config) -> Config:
         init = node.get("init_cfg")
         if isinstance(init, dict) and init.get("type") == "Pretrained" and "://" in str(init.get("checkpoint")):
             node["init_cfg"] = None
+        if "://" in str(node.get("teacher_ckpt")):
+            node["teacher_ckpt"] = None
     return Config({**tree, "load_from": None})
 
 
@@ -61,15 +63,20 @@ def download_errors(config: Mapping[str, Any]) -> Iterator[None]:
         wanted = _checkpoint(error.__traceback__)
         if wanted is None:
             raise
-        name = next((dotted(path) for path, value in walk(config) if value == wanted), "load_from")
-        section = name.removesuffix(".checkpoint")
-        raise WeightsError(
-            what=f"the initial weights can't be loaded ({str(error).partition(chr(10))[0]})",
-            value=wanted,
-            where=name,
-            allowed="weights that this machine can reach",
-            next=f"{section}=None to start from random weights, or {name}=path/to/weights.pth",
-        ) from error
+        raise unloadable(wanted, config, str(error)) from error
+
+
+def unloadable(wanted: str, config: Mapping[str, Any], reason: str) -> WeightsError:
+    """That weights can't be loaded which `config` names: with its place, and the override that does without them."""
+    name = next((dotted(path) for path, value in walk(config) if value == wanted), "load_from")
+    section = name.removesuffix(".checkpoint")
+    return WeightsError(
+        what=f"the initial weights can't be loaded ({reason.partition(chr(10))[0]})",
+        value=wanted,
+        where=name,
+        allowed="weights that this machine can reach",
+        next=f"{section}=None to start from random weights, or {name}=path/to/weights.pth",
+    )
 
 
 def _checkpoint(trace: TracebackType | None) -> str | None:

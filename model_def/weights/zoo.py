@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from model_def.compose.find import zoo
 from model_def.errors import WeightsError
 from model_def.fields import did_you_mean, nearest
+from model_def.published import published
+from model_def.zoo import zoo
 
 ZOO_URL = "https://download.openmmlab.com/mmdetection"
 ZOO_URL_VARIABLE = "MMDETECTION_ZOO_URL"
@@ -24,15 +21,15 @@ def zoo_weights(config_file: Path, *, where: str) -> str:
         WeightsError: the config isn't the zoo's, or there are no weights for it.
     """
     name = _zoo_name(config_file, where)
-    published = published_weights(name.parent.as_posix())
-    url = published.get(name.as_posix())
+    known = published_weights(name.parent.as_posix())
+    url = known.get(name.as_posix())
     if url is None:
-        near = nearest(name.as_posix(), published) or sorted(published)[:3]
+        near = nearest(name.as_posix(), known) or sorted(known)[:3]
         raise WeightsError(
             what="the zoo has no weights for this config",
             value=name.as_posix(),
             where=where,
-            allowed=", ".join(sorted(published)) or "a config of a folder with published weights",
+            allowed=", ".join(sorted(known)) or "a config of a folder with published weights",
             next=did_you_mean(near) or "write `use_pretrained: path/to/weights.pth`, or `use_pretrained: false`",
         )
     return url.replace(ZOO_URL, os.environ.get(ZOO_URL_VARIABLE, ZOO_URL).rstrip("/"), 1)
@@ -40,17 +37,7 @@ def zoo_weights(config_file: Path, *, where: str) -> str:
 
 def published_weights(family: str) -> dict[str, str]:
     """The URLs of one folder of the zoo, by config (`retinanet/retinanet_r50_fpn_1x_coco.py`)."""
-    found: dict[str, str] = {}
-    for path in sorted((zoo() / family).glob("*.yml")):
-        for model in _models(yaml.safe_load(path.read_text(encoding="utf-8"))):
-            if isinstance(model.get("Weights"), str) and model.get("Config"):
-                found[str(model["Config"]).removeprefix("configs/")] = model["Weights"]
-    return found
-
-
-def _models(content: Any) -> Iterator[dict[str, Any]]:
-    models = content.get("Models", []) if isinstance(content, dict) else content
-    yield from (model for model in models or [] if isinstance(model, dict))
+    return {name: row.weights for name, row in published(family).items() if row.weights}
 
 
 def _zoo_name(config_file: Path, where: str) -> Path:

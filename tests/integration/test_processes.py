@@ -57,6 +57,7 @@ def experiment(shapes_context, tmp_path_factory) -> pathlib.Path:
     hyperparameters = {
         "config_file": FCOS,
         "global_batch_size": BATCH,
+        "schedule": "keep",
         "dataset": {
             "root": "data/shapes",
             "train": {"ann_file": "train.json", "img_prefix": "train/"},

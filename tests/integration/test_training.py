@@ -149,8 +149,9 @@ def test_a_validation_within_an_epoch_changes_nothing(context, tmp_path):
         return path
 
     experiment = small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write)
-    often = ["min_validation_period.batches=4", "train_cfg.max_epochs=1"]
-    model_def("train", str(experiment), "train_cfg.max_epochs=1", "--output", str(tmp_path / "plain"), cwd=context)
+    one_epoch = ["train_cfg.max_epochs=1", "schedule=keep"]
+    often = ["min_validation_period.batches=4", *one_epoch]
+    model_def("train", str(experiment), *one_epoch, "--output", str(tmp_path / "plain"), cwd=context)
     model_def("train", str(experiment), *often, "--output", str(tmp_path / "often"), cwd=context)
     plain, more = metrics(tmp_path / "plain/metrics.jsonl"), metrics(tmp_path / "often/metrics.jsonl")
     assert [line["steps_completed"] for line in more if line["group"] == "validation"] == [4, 6]

@@ -12,10 +12,10 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 class Rows:
-    """The rows below `folder`."""
+    """The rows below `folder`, which depend on all code in `code`."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder / "rows"
+    def __init__(self, folder: pathlib.Path, code: tuple[str, ...] = ("model_def", "tests/parity")) -> None:
+        self.folder, self.code = folder / "rows", code
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def has(self, name: str) -> bool:
@@ -25,7 +25,7 @@ class Rows:
     def keep(self, row: dict[str, Any]) -> None:
         """Write a row, with the code that it holds for."""
         part = self._path(row["config"]).with_suffix(".part")
-        part.write_text(json.dumps({**row, "code": fingerprint()}, indent=1))
+        part.write_text(json.dumps({**row, "code": fingerprint(self.code)}, indent=1))
         part.rename(self._path(row["config"]))
 
     def all(self) -> list[dict[str, Any]]:
@@ -34,17 +34,17 @@ class Rows:
 
     def stale(self, names: list[str]) -> int:
         """How many rows were made with other code."""
-        return sum(row["config"] in names and row["code"] != fingerprint() for row in self.all())
+        return sum(row["config"] in names and row["code"] != fingerprint(self.code) for row in self.all())
 
     def _path(self, name: str) -> pathlib.Path:
         return self.folder / (name.replace("/", "+") + ".json")
 
 
 @functools.cache
-def fingerprint() -> str:
-    """Stands for all code that a row depends on."""
+def fingerprint(code: tuple[str, ...] = ("model_def", "tests/parity")) -> str:
+    """Stands for all code in these folders."""
     found = hashlib.sha256()
-    for folder in ("model_def", "tests/parity"):
+    for folder in code:
         for path in sorted((ROOT / folder).rglob("*.py")):
             found.update(path.read_bytes())
     return found.hexdigest()[:12]

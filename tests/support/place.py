@@ -35,6 +35,7 @@ hyperparameters:
     train_dataloader.dataset.pipeline.2.scale: [96, 96]
     val_dataloader.dataset.pipeline.1.scale: [96, 96]
     train_cfg: {max_epochs: 1}
+  schedule: keep
 searcher:
   name: single
   metric: bbox_mAP

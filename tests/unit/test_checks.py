@@ -12,10 +12,12 @@ import pytest
 from mmengine.config import Config
 
 from model_def.checks import check_data, data_steps
+from model_def.checks.classes import check_agreement
 from model_def.checks.images import sample
 from model_def.compose import compose
 from model_def.errors import DataError
-from model_def.experiment import Experiment, experiment_from, load_experiment
+from model_def.experiment import experiment_from, load_experiment
+from model_def.experiment_types import Experiment
 
 RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
 
@@ -170,10 +172,41 @@ def test_without_the_short_form_the_place_is_the_override(root: pathlib.Path) ->
 
 
 def test_other_data_sets_only_have_to_exist(root: pathlib.Path) -> None:
-    check(experiment(root, type="CocoPanopticDataset"))  # its annotations have another form
+    check(experiment(root, type="LVISV1Dataset"))  # its annotations have another form
     (root / "val.json").unlink()
     with pytest.raises(DataError, match="annotations are missing"):
-        check(experiment(root, type="CocoPanopticDataset"))
+        check(experiment(root, type="LVISV1Dataset"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"val_dataloader": ["fir", "oak"]}, "`val_dataloader.dataset` has other classes, or another order"),
+        ({"val_dataloader": ["oak", "elm"]}, "`val_dataloader.dataset` has other classes, or another order"),
+        ({"train_dataloader": ["oak"]}, "`model.bbox_head.num_classes` isn't the number of classes"),
+        ({"train_dataloader": ["oak", "fir", "elm"]}, "model.bbox_head.num_classes=3"),
+        ({"val_dataloader": ["oak", "fir", "elm"]}, ""),  # what is behind the common ones has no label in training
+    ],
+)
+def test_classes_must_agree(changes: dict[str, list[str]], message: str, root: pathlib.Path) -> None:
+    one = experiment(root)
+    config = compose(one, slots=1).config.to_dict()
+    for loader, classes in changes.items():
+        config[loader]["dataset"]["metainfo"] = {"classes": classes}
+    if not message:
+        assert check_agreement(config, one) == "2 classes, the same in training, validation and model"
+        return
+    with pytest.raises(DataError) as caught:
+        check_agreement(config, one)
+    assert message in str(caught.value)
+    assert all(problem.where and problem.allowed for problem in caught.value.problems)
+
+
+def test_models_that_read_class_names_give_them_no_numbers(root: pathlib.Path) -> None:
+    one = experiment(root)
+    config = compose(one, slots=1).config.to_dict()
+    config["model"] |= {"language_model": {}, "bbox_head": {"num_classes": 256}}
+    assert "not looked at" in check_agreement(config, one)
 
 
 def test_a_changed_file_is_read_again(root: pathlib.Path) -> None:

@@ -7,13 +7,14 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from mmdet.engine.runner import TeacherStudentValLoop
 from mmdet.evaluation import CocoMetric, ReIDMetrics, SemSegMetric, VOCMetric
 from mmengine.evaluator import Evaluator
 from mmengine.structures import BaseDataElement
 
 from model_def.datasets import made
 from model_def.evaluate.exact import RoundedMetric, keep_exact
-from model_def.evaluate.validation import reported
+from model_def.evaluate.names import name_prefixes, reported
 
 CLASSES = ("circle", "square", "star")
 
@@ -142,6 +143,13 @@ def test_teacher_and_student_stay_apart(truth):
         "teacher/coco/bbox_mAP": 0.1, "student/coco/bbox_mAP": 0.2,
     })  # fmt: skip
     assert names == {"teacher/bbox_mAP": 0.1, "student/bbox_mAP": 0.2}
+
+
+def test_without_detections_teacher_and_student_have_metrics_and_nobody_else(truth):
+    evaluator = Evaluator([coco_metric(truth, metric_items=["mAP"])])
+    both = name_prefixes(TeacherStudentValLoop.__new__(TeacherStudentValLoop))
+    assert reported(evaluator, {}, both) == {"teacher/bbox_mAP": 0.0, "student/bbox_mAP": 0.0}
+    assert name_prefixes(object()) == ("",)
 
 
 def test_the_exact_value_survives_the_way_between_processes():

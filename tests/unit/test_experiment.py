@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from model_def.errors import ExperimentError
-from model_def.experiment import Experiment, Length, experiment_from, load_experiment
+from model_def.experiment import experiment_from, load_experiment
+from model_def.experiment_types import Experiment, Length
 from model_def.yaml_source import Loader
 
 MINIMAL = """\
@@ -226,7 +227,7 @@ def test_on_a_cluster_our_own_keys_are_checked() -> None:
     config = {"searcher": {"name": "single", "metric": "bbox_mAP"}}
     with pytest.raises(ExperimentError, match="confg_file") as caught:
         experiment_from(config, {"confg_file": "a.py", "global_batch_size": 8.5})
-    assert len(caught.value.problems) == 3  # unknown, missing, wrong
+    assert len(caught.value.problems) == 2  # unknown (which is the one that is missing) and wrong
 
 
 def test_anchors_and_merge_keys_are_yaml_too(tmp_path: pathlib.Path) -> None:
@@ -241,3 +242,12 @@ def test_anchors_and_merge_keys_are_yaml_too(tmp_path: pathlib.Path) -> None:
     dataset = load(tmp_path, text).hyperparameters.dataset
     assert dataset is not None
     assert (dataset.val.ann_file, dataset.val.img_prefix) == ("b.json", "i/")
+
+
+def test_a_search_with_a_mistake_is_one_for_its_draws_too(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "search.yaml"
+    path.write_text(MINIMAL.replace("global_batch_size: 4", "global_batch_size: {type: int, minval: 8, maxval: 2}"))
+    for sample in (None, 0):
+        with pytest.raises(ExperimentError, match="has nothing to choose from") as caught:
+            load_experiment(path, sample=sample)
+        assert len(caught.value.problems) == 1

@@ -24,7 +24,7 @@ model = dict(backbone=dict(depth=18))
 train_dataloader = dict(dataset=dict(type='CocoDataset', pipeline=[dict(type='Resize', scale=(9, 9))]))
 train_dataloader['num_workers'] = 3
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2)
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1, betas=steps))
+optim_wrapper = dict(optimizer=dict(type='Adam', lr=0.1, betas=steps))
 """
 PURE = """\
 from mmengine.config import read_base
@@ -93,7 +93,7 @@ def test_each_value_has_its_place(origins):
 
 
 def test_a_name_is_followed_to_what_it_stands_for(origins, place):
-    (place / "merged.py").write_text("a = 1\n")
+    (place / "merged.py").write_text("log_level = 'INFO'\n")
     assert origins()["optim_wrapper.optimizer.betas"]["origin"] == "config.py:2"
 
 

@@ -13,7 +13,8 @@ from mmdet.utils import register_all_modules
 from model_def import cli
 from model_def.compose import compose
 from model_def.errors import ConfigError, ExperimentError
-from model_def.experiment import ENTRYPOINT, load_experiment
+from model_def.experiment import load_experiment
+from model_def.experiment_checks import ENTRYPOINT
 from model_def.rewrite import rewrite
 
 OLD = """\

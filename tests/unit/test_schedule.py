@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from model_def.checkpoint_hook import checkpoint_notes, is_translated
-from model_def.experiment import Length
+from model_def.experiment_types import Length
 from model_def.schedule import checkpoints, reports, validations
 
 

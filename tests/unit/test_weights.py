@@ -25,7 +25,8 @@ from torch import nn
 
 from model_def.compose import compose
 from model_def.errors import UserError, WeightsError
-from model_def.experiment import Experiment, experiment_from
+from model_def.experiment import experiment_from
+from model_def.experiment_types import Experiment
 from model_def.weights import (
     Place,
     check_loadable,

@@ -162,19 +162,19 @@ def test_components_of_the_context(tmp_path: pathlib.Path, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "flips_of_this_test.py").write_text(
-        "from mmdet.registry import TRANSFORMS\n\n\n@TRANSFORMS.register_module()\nclass MyFlip:\n"
+        "from mmdet.registry import TRANSFORMS\n\n\n@TRANSFORMS.register_module()\nclass Sideways:\n"
         "    def __init__(self, sides: tuple = (1,)) -> None:\n        self.sides = sides\n"
     )
     overrides = {
-        "train_dataloader.dataset.pipeline": [{"type": "MyFlip", "sides": [1, 2]}],
+        "train_dataloader.dataset.pipeline": [{"type": "Sideways", "sides": [1, 2]}],
         "custom_imports.imports": ["flips_of_this_test"],
     }
     config = composed(override_mmdet_config=overrides)
-    assert config["train_dataloader"]["dataset"]["pipeline"] == [{"type": "MyFlip", "sides": (1, 2)}]
+    assert config["train_dataloader"]["dataset"]["pipeline"] == [{"type": "Sideways", "sides": (1, 2)}]
     with pytest.raises(ConfigError, match="no_such_module_anywhere"):
         composed(override_mmdet_config={"custom_imports.imports": ["no_such_module_anywhere"]})
     with pytest.raises(ConfigError, match="nothing is registered"):
-        composed(override_mmdet_config={**overrides, "train_dataloader.dataset.pipeline": [{"type": "MyFlop"}]})
+        composed(override_mmdet_config={**overrides, "train_dataloader.dataset.pipeline": [{"type": "Sideway"}]})
 
 
 # --- the written file and the zoo

@@ -126,6 +126,7 @@ class Case:
                 if not (lack := _lacks(str(error))):
                     raise Mistake(f"false alarm of `check` ({name}): {error}") from error
                 if name == "model":
+                    self._short_form(original)  # which may be refused for a better reason
                     raise Ended("refused", f"its model can't be built here: {lack}") from error
 
     def _short_form(self, original: dict[str, Any]) -> tuple[dict[str, Any], str]:

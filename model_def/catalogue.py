@@ -61,10 +61,19 @@ def as_json(words: Sequence[str] = ()) -> str:
 
 
 def search(words: Sequence[str], known: Mapping[str, Published]) -> list[Entry]:
-    """The zoo's configs that match all of the words: folder by folder, in each the best score first."""
+    """The zoo's configs that match all of the words: folder by folder, in each the best score first.
+
+    A folder that is itself one of the words comes before those that only contain it.
+    """
+    wanted = {word.lower() for word in words}
     entries = [Entry(name=name, row=known.get(name) or Published()) for name in zoo_names()]
     found = [entry for entry in entries if _matches(entry.text, words)]
-    return sorted(found, key=lambda e: (e.name.rpartition("/")[0], -next(iter(_ranked(e.row)), -1.0), e.name))
+
+    def rank(entry: Entry) -> tuple[bool, str, float, str]:
+        folder = entry.name.rpartition("/")[0]
+        return folder not in wanted, folder, -next(iter(_ranked(entry.row)), -1.0), entry.name
+
+    return sorted(found, key=rank)
 
 
 def table(entries: Sequence[Entry]) -> Iterator[str]:

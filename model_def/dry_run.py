@@ -124,7 +124,7 @@ class DryRun:
         from model_def.compose.tree import dicts
 
         types = [str(node["type"]) for _, node in dicts(tree) if node.get("type")]
-        return f"{len(types)} of {len(set(types))} types, with arguments that they take"
+        return f"{len(types)}, of {len(set(types))} types; each takes its arguments"
 
     def divide(self) -> str:
         """The batch size over the slots (`compose` refuses what doesn't divide)."""

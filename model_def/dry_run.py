@@ -120,10 +120,9 @@ class DryRun:
 
     def look_up(self) -> str:
         """How many components there are: `compose` refuses one that nobody has registered, or a wrong argument."""
-        tree = self.composed.config.to_dict()
         from model_def.compose.tree import dicts
 
-        types = [str(node["type"]) for _, node in dicts(tree) if node.get("type")]
+        types = [str(node["type"]) for _, node in dicts(self.composed.config.to_dict()) if node.get("type")]
         return f"{len(types)}, of {len(set(types))} types; each takes its arguments"
 
     def divide(self) -> str:
@@ -162,10 +161,9 @@ class DryRun:
 
     def compare_weights(self) -> str:
         """Where the weights come from, and how well they fit if they are on this disk: nothing is downloaded."""
-        config = self.composed.config
         from model_def.weights.compare import compared
 
-        return compared(self.experiment, config, lambda: _needed(self._model, "model"))
+        return compared(self.experiment, self.composed.config, lambda: _needed(self._model, "model"))
 
     def _data(self) -> Steps:
         """Annotations and images, with all that is checked before a training."""

@@ -12,9 +12,13 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 from torch.overrides import TorchFunctionMode
+from torch.utils.data import DataLoader
 
 from model_def.runner import ParkedRunner, build_runner
 from model_def.weights import without_downloads
+
+# Of a data loader: what only matters to its worker processes.
+WORKERS = ("num_workers", "persistent_workers", "prefetch_factor", "timeout", "multiprocessing_context")
 
 
 class Uninitialised(TorchFunctionMode):
@@ -63,10 +67,10 @@ def parked(config: Config, *, work_dir: Path, values: bool) -> ParkedRunner:
 
 def _in_process(config: Config) -> Config:
     tree = config.to_dict()
-    for name in ("train_dataloader", "val_dataloader"):
-        if (tree.get(name) or {}).get("num_workers"):
-            tree[name] |= {"num_workers": 0, "persistent_workers": False}
-            tree[name].pop("prefetch_factor", None)
+    for loader in (tree[name] for name in ("train_dataloader", "val_dataloader") if tree.get(name)):
+        workers = {key: loader.pop(key) for key in WORKERS if key in loader}
+        DataLoader((), **workers)  # starts none, and says what is wrong with these
+        loader["num_workers"] = 0
     return Config(tree)
 
 

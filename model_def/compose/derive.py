@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from model_def.compose import strict
 from model_def.errors import ConfigError
 from model_def.experiment_types import Experiment, Length
 from model_def.migrate.length import by_epoch
@@ -31,8 +32,10 @@ def batch_size(config: dict[str, Any], experiment: Experiment, slots: int) -> di
         )
     loader = {**config["train_dataloader"], "batch_size": size // slots}
     for sampler in ("sampler", "batch_sampler"):
-        if "batch_size" in (loader.get(sampler) or {}):
-            loader[sampler] = {**loader[sampler], "batch_size": size // slots}
+        node = loader.get(sampler) or {}
+        asked = sampler == "sampler" and "batch_size" in strict.argument_names(node)  # mmengine tells the other one
+        if asked or "batch_size" in node:
+            loader[sampler] = {**node, "batch_size": size // slots}
     return {**config, "train_dataloader": loader}
 
 

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
 from model_def.compose import strict
 from model_def.compose.files import ConfigFile
 from model_def.compose.kinds import wrong_kinds
@@ -72,10 +74,16 @@ def _of(node: dict[str, Any], path: Path) -> Iterator[tuple[str, Problem]]:
     if node.get("type"):
         yield from strict.component_problems(node, path)
         return
-    known = known_section(path)
+    known = None if _is_read_by_own_class(node) else known_section(path)
     for key in node if known else ():
         if known and not known.accepts(key) and not _may_stand(node[key], path, key, [*known.arguments]):
             yield key, _unknown(key, node[key], path, [*known.arguments])
+
+
+def _is_read_by_own_class(node: dict[str, Any]) -> bool:
+    """Whether `optim_wrapper` is for a constructor of the user's own, of several optimizers for example."""
+    kind = OPTIM_WRAPPER_CONSTRUCTORS.get(str(node.get("constructor")))
+    return kind is not None and kind.__module__.partition(".")[0] not in OURS
 
 
 def _may_stand(value: Any, path: Path, key: str, names: list[str]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from model_def.starting import ranking
 from tests.parity import zoo
 from tests.parity.data import data_overrides
 from tests.parity.language import local_language
@@ -64,7 +65,7 @@ def prepare(case: str, folder: pathlib.Path, *, level: str, calm: bool, data: pa
         VARIANTS[variant](config)
     changed = {key: value for key, value in config.items() if value != original.get(key) or key not in original}
     (folder / "small.py").write_text("".join(f"{key} = {_whole(key, value)!r}\n" for key, value in changed.items()))
-    experiment = _experiment(name, batch, metric=_metric(config), overrides=data_overrides(config, data))
+    experiment = _experiment(name, batch, metric=ranking(config), overrides=data_overrides(config, data))
     (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
 
 
@@ -78,7 +79,7 @@ def _experiment(name: str, batch: int, *, metric: str, overrides: dict[str, Any]
             "global_batch_size": batch,
             "override_mmdet_config": overrides,
         },
-        "searcher": {"name": "single", "metric": metric, "smaller_is_better": False},
+        "searcher": {"name": "single", "metric": metric, "smaller_is_better": metric == "loss"},
         "scheduling_unit": 1,
         "checkpoint_policy": "none",
         "reproducibility": {"experiment_seed": SEED},
@@ -100,7 +101,8 @@ def _loaders(config: dict[str, Any]) -> int:
     sampler = loader.get("sampler") or {}
     if "source_ratio" in sampler:
         sampler["source_ratio"] = [1] * len(sampler["source_ratio"])
-    return min(loader.get("batch_size", 2), 2)
+    sampler.pop("batch_size", None)  # these follow from `global_batch_size`
+    return min(loader.pop("batch_size", 2), 2)
 
 
 def _record(config: dict[str, Any]) -> None:
@@ -110,14 +112,3 @@ def _record(config: dict[str, Any]) -> None:
     config["custom_imports"] = {**imports, "imports": [*modules, "tests.parity.recorder"]}
     config["custom_imports"].setdefault("allow_failed_imports", False)
     config["custom_hooks"] = [*(config.get("custom_hooks") or []), {"type": "ParityRecorder"}]
-
-
-def _metric(config: dict[str, Any]) -> str:
-    """A metric that the config's validation reports, where that can be said: an experiment must name one."""
-    evaluator = config.get("val_evaluator") or {}
-    evaluator = evaluator[0] if isinstance(evaluator, list | tuple) else evaluator
-    kinds = evaluator.get("metric", "bbox")
-    kind = kinds if isinstance(kinds, str) else kinds[0]
-    if "LVIS" in evaluator.get("type", ""):
-        return f"{kind}_AP"
-    return "AR@100" if "proposal" in kind else f"{kind}_mAP"

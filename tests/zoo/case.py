@@ -195,7 +195,8 @@ def _lacks(error: str) -> str:
     if OLD_ALBUMENTATIONS in error:
         return f"MMDetection needs an older albumentations than {importlib.metadata.version('albumentations')}"
     found = NEEDS.search(error)
-    return found[0].strip(" '\"") if found else ""
+    text = found[0].strip() if found else ""
+    return text.strip(text[0]) if text.startswith(("'", '"')) else text
 
 
 def _counts(original: dict[str, Any], form: dict[str, Any]) -> list[Count]:

@@ -6,13 +6,13 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 from torch.overrides import TorchFunctionMode
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from model_def.runner import ParkedRunner, build_runner
 from model_def.weights import without_downloads
@@ -68,10 +68,21 @@ def parked(config: Config, *, work_dir: Path, values: bool) -> ParkedRunner:
 def _in_process(config: Config) -> Config:
     tree = config.to_dict()
     for loader in (tree[name] for name in ("train_dataloader", "val_dataloader") if tree.get(name)):
-        workers = {key: loader.pop(key) for key in WORKERS if key in loader}
-        DataLoader((), **workers)  # starts none, and says what is wrong with these
+        build_dataloader(loader)
+        for key in WORKERS:
+            loader.pop(key, None)
         loader["num_workers"] = 0
     return Config(tree)
+
+
+def build_dataloader(dataloader: dict[str, Any]) -> None:
+    """Let torch say what is wrong with the workers; none is started. `building` knows mmengine's function of this name.
+
+    Raises:
+        ValueError: of torch.
+    """
+    nothing: list[Any] = []
+    DataLoader(cast("Dataset[Any]", nothing), **{key: dataloader[key] for key in WORKERS if key in dataloader})
 
 
 def _nothing() -> None:

@@ -17,6 +17,7 @@ from model_def.fields import did_you_mean, nearest
 from model_def.mistakes import loaded
 
 LONGEST = 60  # characters of a replaced value
+LOADED = ("load_from",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,18 +45,22 @@ class Value:
 Values: TypeAlias = dict[Path, Value]
 
 
-def explain(experiment: File, assignments: Sequence[str] = (), keys: Sequence[str] = ()) -> Values:
+def explain(file: File, assignments: Sequence[str] = (), keys: Sequence[str] = ()) -> Values:
     """Every value of the experiment's config, or of the parts that the dotted `keys` name.
 
     Raises:
         UserError: the experiment has a mistake, or a key is not in its config.
     """
-    composed = compose(loaded(experiment, assignments), slots=1)
+    experiment = loaded(file, assignments)
+    composed = compose(experiment, slots=1)
     found = {path: value for path, value in leaves(composed.config.to_dict()) if path}
     for key in keys:
         if not any(is_below(path, [key]) for path in found):
-            raise _unknown(key, found, experiment)
-    return {path: _value(composed.layers, path, found[path]) for path in found if is_below(path, keys)}
+            raise _unknown(key, found, file)
+    values = {path: _value(composed.layers, path, found[path]) for path in found if is_below(path, keys)}
+    if experiment.hyperparameters.use_pretrained and LOADED in values:
+        values[LOADED] = _given_later(values[LOADED], experiment.where("hyperparameters", "use_pretrained"))
+    return values
 
 
 def explain_zoo(experiment: File) -> Values:
@@ -100,6 +105,12 @@ def difference(ours: Values, theirs: Values) -> Iterator[str]:
         for sign, value in (("-", one), ("+", other)):
             if value:
                 yield f"{sign} {dotted(path)} = {value.value!r}  # {value.origins[0].where}"
+
+
+def _given_later(value: Value, where: str) -> Value:
+    """`load_from` of an experiment with `use_pretrained`: only training knows the file, and may download it."""
+    first = Origin(value=value.value, where=f"the file's path, once training begins: {where}")
+    return dataclasses.replace(value, origins=(first, *value.origins))
 
 
 def _value(layers: Sequence[Layer], path: Path, value: Any) -> Value:

@@ -114,6 +114,11 @@ def test_the_command_line_is_a_place(origins):
     assert row["value"] == 5
 
 
+def test_weights_that_training_finds_are_told(origins):
+    assert "once training begins: command line" in origins("use_pretrained=w.pth")["load_from"]["origin"]
+    assert origins()["load_from"]["origin"].startswith("default_runtime.py:")
+
+
 def test_pure_python_configs(origins, place):
     (place / "x.yaml").write_text(EXPERIMENT.replace("config.py", "pure.py"))
     found = origins()

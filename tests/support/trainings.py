@@ -134,6 +134,7 @@ def start(
     """The running processes."""
     target = ["--resume", str(output)] if resume else ["--output", str(output)]
     port = _free_port() if processes > 1 else 0
+    log.write_bytes(b"")  # the processes append to it
     started = []
     for rank in range(processes):
         environment = _ranks(rank, processes, port) if processes > 1 else {}
@@ -144,7 +145,7 @@ def start(
 
 
 def _main(cwd: str, log: str, environment: dict[str, str], argv: Sequence[str], stop: Stop | None) -> None:
-    stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(stream, 1)
     os.dup2(stream, 2)
     os.chdir(cwd)

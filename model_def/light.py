@@ -14,10 +14,12 @@ from typing import Any
 
 # Imported in a `try`, with a substitute: mmengine's ZeroRedundancyOptimizer, mmdet's tracklets and PAA head.
 OPTIONAL = ("torch.distributed.optim", "seaborn", "sklearn", "sklearn.gaussian_process", "sklearn.mixture")
-# Imported for the names in them alone: bases of mmengine's sharding wrapper, functions that draw tracking errors.
+# Imported for the names in them alone: bases of mmengine's sharding wrapper, functions that draw tracking errors, and
+# those that match boxes.
 NAMED = (
     *("torch.distributed.fsdp", "torch.distributed.fsdp.api", "torch.distributed.fsdp.fully_sharded_data_parallel"),
     *("matplotlib", "matplotlib.patches", "matplotlib.pyplot"),
+    *("scipy", "scipy.linalg", "scipy.optimize", "scipy.sparse", "scipy.sparse.csgraph"),
 )
 COMPILER = "torch._dynamo"
 

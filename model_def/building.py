@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from model_def.assignments import OVERRIDES
 from model_def.compose import Composed
 from model_def.compose.components import component
 from model_def.compose.tree import dicts
@@ -100,7 +101,7 @@ def _place(built: list[dict[str, Any]], composed: Composed, experiment: Experime
     for one in built:
         for path, node in nodes:
             if node.get("type") == one.get("type") and node and _within(node, one):
-                return experiment.where("hyperparameters", "override_mmdet_config", *path)
+                return experiment.where(*OVERRIDES, *path)
     return ""
 
 

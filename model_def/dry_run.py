@@ -112,10 +112,10 @@ class DryRun:
 
     def draw(self) -> str:
         """The other draws of the search, each assembled."""
-        number = samples.count(self.experiment.raw["hyperparameters"])
+        searched = self.experiment.raw["hyperparameters"]
         from model_def.draws import assemble_others
 
-        assemble_others(self.file, self.assignments, number)
+        number = assemble_others(self.file, self.assignments, searched)
         return f"{number} draws assemble: the ends of each range, every value of each choice"
 
     def look_up(self) -> str:

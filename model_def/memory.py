@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from mmengine.hooks import EMAHook
-from mmengine.optim import OptimWrapper
 from torch import nn
 from torch.optim import Optimizer
 
 from model_def.compose.components import classes_of
+from model_def.optim import optim_wrappers
 
 _STEP_FAILS = (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
 
@@ -59,7 +59,7 @@ def estimate(model: nn.Module, wrapper: Any, hooks: Iterable[dict[str, Any]]) ->
     """
     parameters, buffers = _bytes(model.parameters()), _bytes(model.buffers())
     averaged = any(issubclass(kind, EMAHook) for hook in hooks for kind in classes_of(hook.get("type")))
-    optimizers = [one.optimizer for one in wrappers(wrapper)]
+    optimizers = [one.optimizer for one in optim_wrappers(wrapper).values()]
     trained = {p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     return Memory(
         parameters=parameters,
@@ -68,11 +68,6 @@ def estimate(model: nn.Module, wrapper: Any, hooks: Iterable[dict[str, Any]]) ->
         buffers=buffers,
         averages=parameters + buffers if averaged else 0,
     )
-
-
-def wrappers(wrapper: Any) -> Iterator[OptimWrapper]:
-    """An OptimWrapperDict holds several, one for each part of the model."""
-    yield from wrapper.values() if hasattr(wrapper, "optim_wrappers") else (wrapper,)
 
 
 def in_words(size: int) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import resource
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +13,7 @@ from model_def.building import first_step
 from model_def.finite import FiniteLossHook
 from model_def.loop import pump
 from model_def.memory import in_words
+from model_def.report.progress import peak_memory
 from model_def.runner import ParkedRunner
 
 FEW = 2  # images that a CPU is given; batch statistics need more than one
@@ -80,7 +79,7 @@ def one_step(runner: ParkedRunner) -> OneStep:
         loss=float(runner.message_hub.get_scalar("train/loss").current()),
         step=step,
         predict=time.perf_counter() - started,
-        peak=_peak(device),
+        peak=peak_memory(),
         device=device,
     )
 
@@ -113,13 +112,3 @@ def _count(batch: Any) -> int:
 def _wait(device: str) -> None:
     if device == "cuda":
         torch.cuda.synchronize()
-
-
-def _peak(device: str) -> int:
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated()
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:  # not Linux
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024  # ru_maxrss may be that of the process before it

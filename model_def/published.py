@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from model_def.zoo import zoo
+from model_def.zoo import zoo, zoo_name
 
 # The C parser reads all of the zoo's files in a quarter of a second; without it PyYAML takes ten times as long.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -55,10 +55,8 @@ def published(family: str = "") -> dict[str, Published]:
 
 def published_for(config: Path) -> Published | None:
     """What is published for a config file; None if it isn't one of the zoo's, or nothing is."""
-    path, root = config.resolve(), zoo().resolve()
-    if not path.is_relative_to(root):
-        return None
-    return published(path.relative_to(root).parts[0]).get(path.relative_to(root).as_posix())
+    name = zoo_name(config)
+    return published(name.partition("/")[0]).get(name) if name else None
 
 
 def training_memory(file: Path, config: dict[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model_def.assignments import OVERRIDES
-from model_def.compose.find import find_config, renaming_note, zoo
+from model_def.compose.find import find_config, renaming_note
 from model_def.compose.load import load_config
 from model_def.compose.tree import get, merged
 from model_def.errors import ExperimentError, Problem
@@ -20,6 +20,7 @@ from model_def.migrate.meaning import Around, Meaning
 from model_def.migrate.overrides import leaves, problem, translate
 from model_def.migrate.text import Text, comment, dump
 from model_def.yaml_source import Source, read_yaml
+from model_def.zoo import zoo
 
 CONFIG = ("hyperparameters", "config_file")
 LENGTH = ("searcher", "max_length")

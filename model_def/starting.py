@@ -12,7 +12,8 @@ import yaml
 
 from model_def.compose.datasets import loader_datasets
 from model_def.compose.load import load_config
-from model_def.compose.require import REQUIRED
+from model_def.compose.require import lacking, untrainable
+from model_def.compose.suited import several_sources
 from model_def.compose.tree import dicts
 from model_def.errors import ConfigError
 from model_def.evaluate.foretold import foretold
@@ -86,14 +87,8 @@ def experiment_for(config: str, file: Path) -> str:
         ConfigError: the config doesn't load here, or doesn't train.
     """
     tree = load_config(zoo() / config, context=Path.cwd(), where=config)
-    if missing := [key for key in REQUIRED if not tree.get(key)]:
-        raise ConfigError(
-            what=f"this config doesn't train: it has no {', '.join(missing)}",
-            value=config,
-            where=str(zoo() / config),
-            allowed=f"a config with {', '.join(REQUIRED)}",
-            next=f"python -m model_def ls {config.split('/')[0]}",
-        )
+    if missing := lacking(tree):
+        raise untrainable(missing, config, str(zoo() / config), family=config.split("/")[0])
     row, metric = published_for(zoo() / config) or Published(), ranking(tree)
     batch, why, gpus = _batch(config, tree)
     return TEMPLATE.format(
@@ -171,7 +166,7 @@ def _comment(text: str) -> list[str]:
 
 def _own_data(tree: dict[str, Any]) -> str:
     kind = next((str(one.get("type")) for _, one in loader_datasets(tree, "train_dataloader")), "")
-    if kind not in SHORT_FORM or "MultiSource" in str((tree["train_dataloader"].get("sampler") or {}).get("type")):
+    if kind not in SHORT_FORM or several_sources(tree):
         return ""
     panoptic = kind == "CocoPanopticDataset"
     return OWN_DATA.format(

@@ -20,6 +20,12 @@ def zoo() -> Path:
     return Path(spec.submodule_search_locations[0]) / ".mim" / "configs"
 
 
+def zoo_name(file: Path) -> str | None:
+    """`retinanet/retinanet_r50_fpn_1x_coco.py` for that file; None for one that isn't the zoo's."""
+    path, root = file.resolve(), zoo().resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else None
+
+
 def zoo_names() -> list[str]:
     """Every config of the zoo that isn't a `_base_`, as `family/name.py`, sorted."""
     root = zoo()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from model_def.assignments import OVERRIDES
 from model_def.checks.labels import class_names, is_coco
 from model_def.checks.place import place_of
 from model_def.compose.classes import OTHER_CLASSES
@@ -61,7 +62,7 @@ def _heads(model: dict[str, Any], place: str, names: tuple[str, ...], experiment
             yield Problem(
                 what=f"`{key}` isn't the number of classes in `{place}`",
                 value=count,
-                where=experiment.where("hyperparameters", "override_mmdet_config", *key.split(".")),
+                where=experiment.where(*OVERRIDES, *key.split(".")),
                 allowed=f"{len(names)}: {', '.join(names[:SHOWN])}",
                 next=f"{key}={len(names)}, or use the `dataset` short form: it sets all of them",
             )

@@ -6,6 +6,7 @@ import os.path
 from typing import Any
 
 from model_def.annotations import look_for
+from model_def.assignments import OVERRIDES
 from model_def.compose.datasets import is_local, local
 from model_def.errors import DataError
 from model_def.experiment_types import Experiment
@@ -17,7 +18,7 @@ def place_of(experiment: Experiment, place: str, key: str) -> str:
     That is the override that sets it; else the key of the `dataset` short form; else the override that would set it.
     """
     name = "data_prefix.img" if key == "img_prefix" else key
-    override = ("hyperparameters", "override_mmdet_config", *place.split("."), *name.split("."))
+    override = (*OVERRIDES, *place.split("."), *name.split("."))
     if experiment.hyperparameters.dataset is None or experiment.source.has(*override):
         return experiment.where(*override)
     return experiment.where("hyperparameters", "dataset", place.partition("_")[0], key)
@@ -35,7 +36,7 @@ def require_root(dataset: dict[str, Any], place: str, experiment: Experiment) ->
     folder = local(root, experiment.directory)
     if not is_local(root) or folder.is_dir() or not _needed(dataset):
         return
-    override = ("hyperparameters", "override_mmdet_config", *place.split("."), "data_root")
+    override = (*OVERRIDES, *place.split("."), "data_root")
     short = experiment.hyperparameters.dataset is not None
     chosen = ("hyperparameters", "dataset", "root") if short else ("hyperparameters", "config_file")
     raise DataError(

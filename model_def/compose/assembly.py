@@ -138,7 +138,7 @@ class Assembly:
     def result(self) -> Composed:
         """The whole config."""
         notes = (
-            *renamed(self.experiment),
+            *renamed(self.given),
             *idle(self.given),
             *dataset_notes(self.given[-1].after, self.config, self.experiment),
             *self.experiment.notes,
@@ -172,14 +172,11 @@ class Assembly:
         config, experiment = self.changed.config, self.experiment
         overrides, alone = experiment.hyperparameters.override_mmdet_config, experiment.file_overrides is None
 
-        def where(path: Path) -> str:
-            return experiment.where(*OVERRIDES, *path)
-
         def gives(path: Path) -> bool:
             given = experiment.source.has(*OVERRIDES, *path) or sets(overrides, config, path)
-            return given and (alone or where(path).startswith(COMMAND_LINE))
+            return given and (alone or self._named(*path).startswith(COMMAND_LINE))
 
-        self.layers.append(from_experiment(where, config, gives=gives))
+        self.layers.append(from_experiment(lambda path: self._named(*path), config, gives=gives))
 
     def _overridden(self, overrides: dict[str, Any]) -> Overridden:
         others = {key: value for key, value in overrides.items() if not _is_import(key)}

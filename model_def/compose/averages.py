@@ -7,7 +7,7 @@ from pathlib import Path as File
 from typing import Any
 
 from model_def.compose.files import ConfigFile, place
-from model_def.compose.tree import Path, dicts, dotted
+from model_def.compose.tree import Path, dicts, dotted, type_name
 from model_def.errors import Problem
 
 HOOKS = ("default_hooks", "custom_hooks")
@@ -15,7 +15,7 @@ HOOKS = ("default_hooks", "custom_hooks")
 
 def averaged_twice(config: dict[str, Any], read: tuple[ConfigFile, ...], context: File) -> Iterator[Problem]:
     """The problem that a config has several EMAHooks, with the places in the files that were `read`."""
-    found = [path for path, node in dicts({key: config.get(key) for key in HOOKS}) if _averages(node.get("type"))]
+    found = [path for path, node in dicts({key: config.get(key) for key in HOOKS}) if type_name(node) == "EMAHook"]
     if len(found) > 1:
         yield Problem(
             what=f"the weights are averaged twice: {' and '.join(map(dotted, found))}",
@@ -28,7 +28,3 @@ def averaged_twice(config: dict[str, Any], read: tuple[ConfigFile, ...], context
 
 def _where(path: Path, read: tuple[ConfigFile, ...], context: File) -> str:
     return place(read, (*path, "type"), context) or dotted(path)
-
-
-def _averages(kind: Any) -> bool:
-    return str(kind).rpartition(".")[2] == "EMAHook"

@@ -9,7 +9,7 @@ from pathlib import Path as File
 from typing import Any
 
 from model_def.assignments import OVERRIDES
-from model_def.compose.find import find_config, renaming_note, zoo
+from model_def.compose.find import find_config, renaming_note
 from model_def.compose.given import sets
 from model_def.compose.lines import Written, written
 from model_def.compose.load import load_config
@@ -18,6 +18,7 @@ from model_def.compose.tree import Path, has, merged
 from model_def.errors import Mistakes
 from model_def.experiment_types import Experiment
 from model_def.migrate.written import check_file
+from model_def.zoo import zoo
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,10 @@ class ConfigFile:
     def written(self, path: Path) -> Written | None:
         """The line of this file, or of its bases, that gives the value at `path`."""
         return next(written(self.path, path), None)
+
+    def place(self, line: object, context: File) -> str:
+        """`more.py:3:9, from tiny.yaml:6:3 (hyperparameters.merge_config.0)`; `line` is one of its own or of a base."""
+        return f"{shown(line, context)}, from {self.named}"
 
 
 def read(experiment: Experiment) -> tuple[ConfigFile, ...]:
@@ -64,11 +69,9 @@ def files(experiment: Experiment) -> Iterator[Layer]:
     return (from_file(one.path, one.after) for one in read(experiment))
 
 
-def renamed(experiment: Experiment) -> Iterator[str]:
+def renamed(read: tuple[ConfigFile, ...]) -> Iterator[str]:
     """Notes for names that are mmdet 2.x's."""
-    for name, named in _named(experiment):
-        if note := renaming_note(name, find_config(name, context=experiment.directory, where=named)):
-            yield note
+    return (note for one in read if (note := renaming_note(one.name, one.path)))
 
 
 def idle(read: tuple[ConfigFile, ...]) -> Iterator[str]:
@@ -82,8 +85,7 @@ def place(read: tuple[ConfigFile, ...], path: Path, context: File) -> str:
     """Where the files give the value at `path`: `more.py:3:9, from tiny.yaml:6:3 (hyperparameters.merge_config.0)`."""
     for one in reversed(read):
         if has(one.loaded, path):
-            line = one.written(path)
-            return f"{_short(str(line or one.path), context)}, from {one.named}"
+            return one.place(one.written(path) or one.path, context)
     return ""
 
 
@@ -100,11 +102,6 @@ def is_ours(file: File) -> bool:
     return not file.is_relative_to(zoo())
 
 
-def shown(file: File, context: File) -> str:
-    """A path as the user knows it: relative to the context where it is inside."""
-    return _short(str(file), context)
-
-
 def _read(name: str, named: str, path: File, before: dict[str, Any], context: File) -> ConfigFile:
     loaded = load_config(path, context=context, where=named)
     check_file(loaded, before, name, named)
@@ -119,8 +116,9 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, str]]:
         yield name, experiment.where("hyperparameters", "merge_config", index)
 
 
-def _short(place: str, context: File) -> str:
-    plain = os.path.normpath(place)
+def shown(place: object, context: File) -> str:
+    """A path, or a place in a file, as the user knows it: relative to the context where it is inside."""
+    plain = os.path.normpath(str(place))
     if plain.startswith(f"{zoo()}/"):
         return f"mmdet::{plain.removeprefix(f'{zoo()}/')}"
     return plain.removeprefix(f"{context}/")

@@ -11,8 +11,6 @@ from model_def.fields import did_you_mean, nearest
 from model_def.migrate.names import renamed
 from model_def.zoo import zoo, zoo_names
 
-__all__ = ["CONFIG_DIR", "find_config", "renaming_note", "zoo", "zoo_names"]
-
 CONFIG_DIR = "MMDETECTION_CONFIG_DIR"
 SUFFIXES = (".py", ".yaml", ".yml", ".json")
 

@@ -7,7 +7,7 @@ from pathlib import Path as File
 from typing import Any
 
 from model_def.compose import strict
-from model_def.compose.files import ConfigFile, is_ours, shown
+from model_def.compose.files import ConfigFile, is_ours
 from model_def.compose.known import RUNNER, TESTED
 from model_def.compose.known import section as known_section
 from model_def.compose.origin import Layer, leaves
@@ -25,9 +25,9 @@ def inert(file: ConfigFile, context: File) -> Iterator[Problem]:
     for path, key in _added(file.loaded, file.before):
         written = file.written((*path, key))
         if written and is_ours(written.file) and _is_free(at(file.after, path), path):
-            where = f"{shown(written.file, context)}:{written.line}:{written.column}, from {file.named}"
             misplaced = strict.Misplaced(path, at(file.before, path), str(key))
-            yield misplaced.problem(file.before, dotted((*path, key)), at(file.loaded, (*path, key)), where)
+            value, where = at(file.loaded, (*path, key)), file.place(written, context)
+            yield misplaced.problem(file.before, dotted((*path, key)), value, where)
 
 
 def replaced(file: ConfigFile, layers: Sequence[Layer], context: File) -> Iterator[Problem]:
@@ -43,7 +43,7 @@ def replaced(file: ConfigFile, layers: Sequence[Layer], context: File) -> Iterat
             yield Problem(
                 what=f"`{dotted(path)}` has no effect: a later step replaces it",
                 value=value,
-                where=f"{shown(written.file, context)}:{written.line}:{written.column}, from {file.named}",
+                where=file.place(written, context),
                 allowed=f"what {later.origins(path)[0].where} says",
                 next="remove it from the file",
             )
@@ -52,13 +52,11 @@ def replaced(file: ConfigFile, layers: Sequence[Layer], context: File) -> Iterat
 def _variables(file: ConfigFile, context: File) -> Iterator[Problem]:
     if file.path.suffix != ".py":  # JSON and YAML can't compute: what isn't a section has no use there
         for key in file.loaded.keys() - {*RUNNER}:
-            where = f"{shown(file.path, context)}, from {file.named}"
-            yield strict.inert(key, file.after, file.loaded[key], where)
+            yield strict.inert(key, file.after, file.loaded[key], file.place(file.path, context))
         return
     for variable in unread(file.path, is_ours):
         if variable.name not in RUNNER and variable.name in file.loaded:
-            where = f"{shown(variable.file, context)}:{variable.line}:{variable.column}, from {file.named}"
-            yield strict.inert(variable.name, file.after, file.loaded[variable.name], where)
+            yield strict.inert(variable.name, file.after, file.loaded[variable.name], file.place(variable, context))
 
 
 def _added(loaded: Any, before: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

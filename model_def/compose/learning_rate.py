@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from model_def.assignments import OVERRIDES
 from model_def.compose.given import sets
 from model_def.compose.tree import get
 from model_def.errors import ConfigError
@@ -25,6 +26,12 @@ def auto_scaled(config: dict[str, Any], experiment: Experiment) -> dict[str, Any
     return {**config, "auto_scale_lr": {**(config.get("auto_scale_lr") or {}), "enable": wanted}}
 
 
+def scale(config: Mapping[str, Any], images: int) -> float:
+    """What `Runner.scale_lr` multiplies the rate by when `images` make a batch, over all processes."""
+    scaling = config.get("auto_scale_lr") or {}
+    return images / scaling["base_batch_size"] if scaling.get("enable") else 1
+
+
 def check_scaling(config: dict[str, Any], experiment: Experiment) -> None:
     """Refuse a scaling that can't be done, or that two places decide differently.
 
@@ -36,7 +43,7 @@ def check_scaling(config: dict[str, Any], experiment: Experiment) -> None:
         raise ConfigError(
             what="`auto_scale_lr.enable` contradicts the hyperparameter `auto_scale_lr`",
             value=scaling.get("enable"),
-            where=experiment.where("hyperparameters", "override_mmdet_config", "auto_scale_lr", "enable"),
+            where=experiment.where(*OVERRIDES, "auto_scale_lr", "enable"),
             allowed="one of the two",
             next="remove the override",
         )

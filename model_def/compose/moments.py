@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeGuard
 
-from model_def.compose.tree import Path, dicts
+from model_def.compose.tree import Path, dicts, type_name
 from model_def.migrate.length import by_epoch
 
 FOREVER = 10**9  # mmengine's INF: an `end` that no training reaches
@@ -113,7 +113,7 @@ def _schedulers(config: Mapping[str, Any], epochs: bool, written_for: Callable[[
         if is_number(begin) and begin > 0:
             yield Moment(path=(*path, "begin"), value=begin, kind=Kind.EARLY if first else Kind.MOMENT, own=own)
         if is_number(end) and end < FOREVER:
-            kind = Kind.EARLY if path in warm_ups else Kind.CUT if CUT.fullmatch(_name(node)) else Kind.MOMENT
+            kind = Kind.EARLY if path in warm_ups else Kind.CUT if CUT.fullmatch(type_name(node)) else Kind.MOMENT
             yield Moment(path=(*path, "end"), value=end, kind=kind, own=own)
         yield from _inner(path, node, own)
 
@@ -136,7 +136,7 @@ def _inner(path: Path, node: Mapping[str, Any], own: bool) -> Iterator[Moment]:
 def _warms_up(path: Path, node: Mapping[str, Any], epochs: bool, written_for: Callable[[Path], Horizon]) -> bool:
     """Whether a scheduler only leads to the real rate: it begins at once, rises and ends early."""
     end, first, last = node.get("end"), node.get("start_factor", 0.3), node.get("end_factor", 1)
-    if not WARM_UP.fullmatch(_name(node)) or node.get("begin") or not is_number(end):
+    if not WARM_UP.fullmatch(type_name(node)) or node.get("begin") or not is_number(end):
         return False
     if is_number(first) and is_number(last) and first > last:
         return False
@@ -164,9 +164,3 @@ def _hook(hook: Mapping[str, Any], path: Path, epochs: bool) -> Iterator[Moment]
         elif HOOK_MOMENT.fullmatch(key):
             own = key.endswith("epoch") == epochs
             yield Moment(path=(*path, key), value=value, kind=Kind.MOMENT if own else Kind.EARLY, own=own)
-
-
-def _name(node: Mapping[str, Any]) -> str:
-    """`MultiStepLR` of `mmengine.optim.MultiStepLR`, or of the class itself."""
-    kind = node["type"]
-    return str(getattr(kind, "__name__", kind)).rpartition(".")[2]

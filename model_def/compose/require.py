@@ -45,15 +45,25 @@ def trainable(config: dict[str, Any], experiment: Experiment, where: Where) -> N
             allowed=f"`{wrong[0]}: {{…}}`, as in the zoo's configs",
             next="mend it in `config_file`, `merge_config` or the override",
         )
-    missing = [key for key in REQUIRED if not config.get(key)]
-    if missing:
-        raise ConfigError(
-            what=f"this config doesn't train: it has no {', '.join(missing)}",
-            value=experiment.hyperparameters.config_file,
-            where=where(missing[0]) if missing[0] in config else experiment.where("hyperparameters", "config_file"),
-            allowed=f"a config with {', '.join(REQUIRED)}",
-            next="python -m model_def ls",
-        )
+    if missing := lacking(config):
+        place = where(missing[0]) if missing[0] in config else experiment.where("hyperparameters", "config_file")
+        raise untrainable(missing, experiment.hyperparameters.config_file, place)
+
+
+def lacking(config: dict[str, Any]) -> list[str]:
+    """The sections that training needs and the config has not."""
+    return [key for key in REQUIRED if not config.get(key)]
+
+
+def untrainable(missing: list[str], name: str, where: str, *, family: str = "") -> ConfigError:
+    """That the config `name` lacks sections; the next step lists the zoo, or the configs of one family."""
+    return ConfigError(
+        what=f"this config doesn't train: it has no {', '.join(missing)}",
+        value=name,
+        where=where,
+        allowed=f"a config with {', '.join(REQUIRED)}",
+        next=f"python -m model_def ls {family}".rstrip(),
+    )
 
 
 def whole(config: dict[str, Any], _: Experiment, where: Where) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from model_def.compose.components import classes_of, nearest_types
 from model_def.compose.datasets import loader_datasets
 from model_def.compose.override import flatten
-from model_def.compose.tree import dicts
+from model_def.compose.tree import dicts, type_name
 from model_def.errors import Problem
 from model_def.experiment_types import Experiment
 from model_def.fields import did_you_mean
@@ -26,14 +26,14 @@ def unsuited(config: dict[str, Any], experiment: Experiment) -> Iterator[Problem
         return
     where = experiment.where(*PLACE)
     yield from _wrong_type(dataset.type, experiment.where(*PLACE, "type"))
-    if sources := _several_sources(config):
+    if sources := several_sources(config):
         next_step = "write `override_mmdet_config: {train_dataloader.dataset.datasets.0.ann_file: …}` for each of them"
         yield _problem("it has one training set, and this config trains on several at once", sources, where, next_step)
         return
     if other := _no_detection(config):
         yield _problem("it is for objects in images, and this config's data is something else", other, where)
         return
-    types = {_name(node) for _, node in dicts(config["train_dataloader"]["dataset"])}
+    types = {type_name(node) for _, node in dicts(config["train_dataloader"]["dataset"])}
     if "RandomSamplingNegPos" in types:
         next_step = "config_file=mm_grounding_dino/grounding_dino_swin-t_finetune_8xb4_20e_cat.py is for classes"
         yield _problem("it has classes, and this config learns from phrases", "RandomSamplingNegPos", where, next_step)
@@ -73,7 +73,8 @@ def _wrong_type(name: str, where: str) -> Iterator[Problem]:
         yield Problem(what=what, value=name, where=where, allowed=allowed, next="type: CocoDataset")
 
 
-def _several_sources(config: dict[str, Any]) -> str:
+def several_sources(config: dict[str, Any]) -> str:
+    """The type of the sampler that mixes several training sets, or ""."""
     sampler = str((config["train_dataloader"].get("sampler") or {}).get("type"))
     return sampler if "MultiSource" in sampler else ""
 
@@ -107,12 +108,8 @@ def _panoptic(wanted: bool, kind: str, experiment: Experiment) -> Iterator[Probl
 def _loading(config: dict[str, Any]) -> list[dict[str, Any]]:
     """The steps of the training pipelines that load annotations."""
     nodes = (node for _, node in dicts(config["train_dataloader"]["dataset"]))
-    return [node for node in nodes if _name(node) == "LoadAnnotations"]
+    return [node for node in nodes if type_name(node) == "LoadAnnotations"]
 
 
 def _overridden(experiment: Experiment, key: str) -> bool:
     return any(item.parts[-1] == key for item in flatten(experiment.hyperparameters.override_mmdet_config))
-
-
-def _name(node: dict[str, Any]) -> str:
-    return str(node.get("type")).rpartition(".")[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from model_def.assignments import OVERRIDES
 from model_def.compose.find import find_config
 from model_def.compose.tree import get
 from model_def.experiment_types import Experiment
@@ -20,7 +21,7 @@ def with_teacher(config: dict[str, Any], experiment: Experiment) -> dict[str, An
     name = get(config, "model.teacher_config")
     if not isinstance(name, str):
         return config
-    where = experiment.where("hyperparameters", "override_mmdet_config", "model", "teacher_config")
+    where = experiment.where(*OVERRIDES, "model", "teacher_config")
     if not (experiment.directory / name).is_file():
         name = name.removeprefix(OF_MMDET)
     found = find_config(name, context=experiment.directory, where=where)

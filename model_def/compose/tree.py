@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -45,6 +45,12 @@ def dicts(node: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
 def dotted(path: Path) -> str:
     """`("param_scheduler", 1, "milestones")` as `param_scheduler.1.milestones`."""
     return ".".join(map(str, path))
+
+
+def type_name(node: Mapping[str, Any]) -> str:
+    """`MultiStepLR` of a section with `type: mmengine.optim.MultiStepLR`, or with the class itself; "" without one."""
+    kind = node.get("type") or ""
+    return str(getattr(kind, "__name__", kind)).rpartition(".")[2]
 
 
 def get(node: Any, path: str) -> Any:

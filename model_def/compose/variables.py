@@ -26,6 +26,9 @@ class Variable:
     line: int
     column: int
 
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
 
 def unread(file: Path, wanted: Callable[[Path], bool], above: frozenset[str] = frozenset()) -> Iterator[Variable]:
     """The variables of `file` and its bases that are read neither in their own file nor by those that build upon it.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmengine.runner import IterBasedTrainLoop
 
+from model_def.compose.learning_rate import scale
+from model_def.optim import optim_wrappers
 from model_def.report.curve import curve
 from model_def.report.rates import Length
 
@@ -16,19 +18,14 @@ if TYPE_CHECKING:
 
 def optimizers(runner: Runner) -> str:
     """`SGD, lr 0.01 with LinearLR, MultiStepLR`, for each optimizer."""
-    return "; ".join(_one_optimizer(wrapper, runner) for wrapper in _wrappers(runner.optim_wrapper).values())
-
-
-def _wrappers(wrapper: Any) -> dict[str, Any]:
-    """An OptimWrapperDict holds several, one for each part of the model."""
-    return dict(wrapper.items()) if hasattr(wrapper, "optim_wrappers") else {"": wrapper}
+    return "; ".join(_one_optimizer(wrapper, runner) for wrapper in optim_wrappers(runner.optim_wrapper).values())
 
 
 def _one_optimizer(wrapper: Any, runner: Runner) -> str:
-    own, scale = _rate(wrapper), _scale(runner)
-    text = f"{type(wrapper.optimizer).__name__}, lr {own * scale:g}"
-    if scale != 1:
-        text += f" ({own:g} of the config × {scale:g} for the batch size)"
+    own, factor = _rate(wrapper), _scale(runner)
+    text = f"{type(wrapper.optimizer).__name__}, lr {own * factor:g}"
+    if factor != 1:
+        text += f" ({own:g} of the config × {factor:g} for the batch size)"
     schedulers = runner.param_schedulers if isinstance(runner.param_schedulers, list) else []
     if names := [type(scheduler).__name__ for scheduler in schedulers]:
         text += f" with {', '.join(dict.fromkeys(names))}"
@@ -43,16 +40,14 @@ def _rate(wrapper: Any) -> float:
 
 
 def _scale(runner: Runner) -> float:
-    """What `Runner.scale_lr` has multiplied the rate by."""
-    scaling = runner.cfg.get("auto_scale_lr") or {}
-    return runner.world_size * batch_size(runner) / scaling["base_batch_size"] if scaling.get("enable") else 1
+    return scale(runner.cfg, runner.world_size * batch_size(runner))
 
 
 def schedules(runner: Runner) -> Iterator[str]:
     """A drawing of the learning rate and its numbers, for each optimizer that has a schedule."""
     loop, found = runner.train_loop, runner.cfg.get("param_scheduler")
     length = Length(total=loop.max_iters, batches=len(runner.train_dataloader), epochs=epochs(runner))
-    for name, wrapper in _wrappers(runner.optim_wrapper).items():
+    for name, wrapper in optim_wrappers(runner.optim_wrapper).items():
         own = found.get(name) if isinstance(found, Mapping) and "type" not in found else found
         if own and (drawn := curve(own, _rate(wrapper) * _scale(runner), length)):
             yield f"{drawn.bars()}\n{drawn.text()}"

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from model_def.compose.learning_rate import RATE, scale
 from model_def.compose.tree import get
 from model_def.migrate.length import by_epoch, training_images
 from model_def.report.curve import curve
@@ -35,11 +36,10 @@ def schedule(config: dict[str, Any], images: int, context: Path) -> str:
 
 
 def _drawn(config: dict[str, Any], images: int, length: Length) -> Any:
-    rate, scaling = get(config, "optim_wrapper.optimizer.lr"), config.get("auto_scale_lr") or {}
+    rate = get(config, RATE)
     if not isinstance(rate, int | float) or not config.get("param_scheduler"):
         return None
-    scale = images / scaling["base_batch_size"] if scaling.get("enable") else 1
-    return curve(config["param_scheduler"], rate * scale, length)
+    return curve(config["param_scheduler"], rate * scale(config, images), length)
 
 
 def _many(count: int, unit: str) -> str:

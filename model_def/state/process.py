@@ -9,10 +9,11 @@ import torch
 from mmengine.runner import Runner
 from torch import nn
 
+from model_def.optim import optim_wrappers
 from model_def.rng import rng_state, set_rng_state
 from model_def.state.attributes import Attributes
 from model_def.state.hooks import hook_states, restore_hooks
-from model_def.state.runner_state import optim_wrappers, unwrapped
+from model_def.state.runner_state import unwrapped
 
 
 class ProcessState:
@@ -57,7 +58,7 @@ class ProcessState:
 
     def _accumulating(self) -> list[tuple[str, nn.Parameter]]:
         """The parameters, if the optimizer is between two updates; else their gradients have been used."""
-        between = any(not wrapper.should_update() for wrapper in optim_wrappers(self._runner))
+        between = any(not wrapper.should_update() for wrapper in optim_wrappers(self._runner.optim_wrapper).values())
         return list(self._model.named_parameters()) if between else []
 
 

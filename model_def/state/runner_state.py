@@ -8,11 +8,11 @@ from typing import Any
 
 from mmengine.logging import MessageHub, print_log
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 
 from model_def.errors import WeightsError
+from model_def.optim import optim_wrappers
 from model_def.state.plain import plain, revive
 
 
@@ -61,15 +61,9 @@ def restore(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
     runner.optim_wrapper.load_state_dict(checkpoint["optimizer"])
     states = iter(_flat(checkpoint["param_schedulers"]))
     _each_scheduler(runner.param_schedulers, lambda scheduler: scheduler.load_state_dict(next(states)))
-    for wrapper in optim_wrappers(runner):
+    for wrapper in optim_wrappers(runner.optim_wrapper).values():
         # Its `initialize_count_status` has been called; a second time it would warn that gradients are lost.
         wrapper._inner_count = loop.iter
-
-
-def optim_wrappers(runner: Runner) -> list[OptimWrapper]:
-    """The optimizer wrappers: one, or those of several optimizers."""
-    wrapper = runner.optim_wrapper
-    return list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
 
 
 def _meta(runner: Runner) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from model_def.assignments import OVERRIDES
 from model_def.compose import Composed
 from model_def.compose.find import find_config
 from model_def.errors import WeightsError
@@ -70,7 +71,7 @@ def place(experiment: Experiment) -> Place:
     """Where the weights to start from were chosen: in `use_pretrained`, or in the config's `load_from`."""
     if experiment.hyperparameters.use_pretrained:
         return Place(where=experiment.where(*PLACE), min_loaded=experiment.hyperparameters.min_loaded)
-    return Place(where=experiment.where("hyperparameters", "override_mmdet_config", "load_from"))
+    return Place(where=experiment.where(*OVERRIDES, "load_from"))
 
 
 def pretrained(experiment: Experiment) -> Path | None:

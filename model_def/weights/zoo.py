@@ -8,7 +8,7 @@ from pathlib import Path
 from model_def.errors import WeightsError
 from model_def.fields import did_you_mean, nearest
 from model_def.published import published
-from model_def.zoo import zoo
+from model_def.zoo import zoo_name
 
 ZOO_URL = "https://download.openmmlab.com/mmdetection"
 ZOO_URL_VARIABLE = "MMDETECTION_ZOO_URL"
@@ -21,13 +21,13 @@ def zoo_weights(config_file: Path, *, where: str) -> str:
         WeightsError: the config isn't the zoo's, or there are no weights for it.
     """
     name = _zoo_name(config_file, where)
-    known = published_weights(name.parent.as_posix())
-    url = known.get(name.as_posix())
+    known = published_weights(name.rpartition("/")[0])
+    url = known.get(name)
     if url is None:
-        near = nearest(name.as_posix(), known) or sorted(known)[:3]
+        near = nearest(name, known) or sorted(known)[:3]
         raise WeightsError(
             what="the zoo has no weights for this config",
-            value=name.as_posix(),
+            value=name,
             where=where,
             allowed=", ".join(sorted(known)) or "a config of a folder with published weights",
             next=did_you_mean(near) or "write `use_pretrained: path/to/weights.pth`, or `use_pretrained: false`",
@@ -40,9 +40,9 @@ def published_weights(family: str) -> dict[str, str]:
     return {name: row.weights for name, row in published(family).items() if row.weights}
 
 
-def _zoo_name(config_file: Path, where: str) -> Path:
-    path = config_file.resolve()
-    if not path.is_relative_to(zoo().resolve()):
+def _zoo_name(config_file: Path, where: str) -> str:
+    name = zoo_name(config_file)
+    if name is None:
         raise WeightsError(
             what="`use_pretrained: true` takes the zoo's weights, and this config isn't the zoo's",
             value=str(config_file),
@@ -50,4 +50,4 @@ def _zoo_name(config_file: Path, where: str) -> Path:
             allowed="true for a config of the zoo; a path or URL for any other",
             next="write `use_pretrained: path/to/weights.pth`, or `use_pretrained: false`",
         )
-    return path.relative_to(zoo().resolve())
+    return name

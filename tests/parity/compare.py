@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pathlib
 from itertools import zip_longest
 from typing import Any
@@ -71,4 +72,9 @@ def _reported(metrics: dict[str, Any], name: str, rounded: float) -> bool:
     parts = name.split("/")
     found = [metrics[key] for key in ("/".join(parts[n:]) for n in range(len(parts))) if key in metrics]
     found += [metrics[key] for key in metrics if key.split("/")[-1] == parts[-1]]
-    return any(value == rounded or abs(value - rounded) <= 0.006 or value != value for value in found)
+    return any(_same(value, rounded) for value in found)
+
+
+def _same(value: float | None, rounded: float) -> bool:
+    """Metrics that are no numbers stand as null in `metrics.jsonl`."""
+    return not math.isfinite(rounded) if value is None else abs(value - rounded) <= 0.006

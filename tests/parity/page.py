@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import os
-import pathlib
 from collections import Counter
 from typing import Any
 
@@ -49,33 +48,33 @@ TABLE = """
 
 def page(rows: list[dict[str, Any]], *, minimum: int) -> str:
     """The whole text; `rows` in the order of their names."""
-    counts = Counter(row["result"] for row in rows)
-    stale = sum(row["code"] != fingerprint() for row in rows)
-    counted = [f"| {result} | {number} |" for result, number in counts.most_common()]
-    counted += [f"| made with older code | {stale} |"] if stale else []
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    head = HEAD.format(
-        minimum=minimum,
-        date=datetime.date.today().isoformat(),
-        cores=len(os.sched_getaffinity(0)),
-        memory=memory,
-        versions=", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES),
-        minutes=sum(row["seconds"] for row in rows) / 60 / len(os.sched_getaffinity(0)),
-        configs=len(rows),
-        every=len(zoo.leaves()),
-        counts="\n".join(counted),
-    )
+    head = HEAD.format(minimum=minimum, memory=memory, **about(rows, fingerprint()))
     return head + TABLE + "".join(map(_line, rows))
 
 
+def about(rows: list[dict[str, Any]], code: str) -> dict[str, Any]:
+    """What the head of a page says of its rows and of this machine; rows of other code than `code` are counted."""
+    stale = sum(row["code"] != code for row in rows)
+    counted = [f"| {result} | {number} |" for result, number in Counter(row["result"] for row in rows).most_common()]
+    counted += [f"| made with older code | {stale} |"] if stale else []
+    cores = len(os.sched_getaffinity(0))
+    return {
+        "date": datetime.date.today().isoformat(),
+        "cores": cores,
+        "versions": ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES),
+        "minutes": sum(row["seconds"] for row in rows) / 60 / cores,
+        "configs": len(rows),
+        "every": len(zoo.leaves()),
+        "counts": "\n".join(counted),
+    }
+
+
+def cell(text: Any) -> str:
+    """The first line of a text, as a cell of a table."""
+    return " ".join(str(text).partition("\n")[0].split()).replace("|", "\\|")
+
+
 def _line(row: dict[str, Any]) -> str:
-    reason = " ".join(row["reason"].partition("\n")[0].split()).replace("|", "\\|")
-    cells = (row["config"], row["result"], row.get("iterations", ""), row.get("validations", ""), row["level"], reason)
-    return f"| {' | '.join(map(str, cells))} |\n"
-
-
-def write_page(rows: list[dict[str, Any]], path: pathlib.Path, *, minimum: int) -> None:
-    """Write the page, whole."""
-    part = path.with_suffix(".part")
-    part.write_text(page(rows, minimum=minimum))
-    part.replace(path)
+    counts = (row.get("iterations", ""), row.get("validations", ""))
+    return f"| {' | '.join(map(cell, (row['config'], row['result'], *counts, row['level'], row['reason'])))} |\n"

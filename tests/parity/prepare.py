@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from model_def.compose.require import lacking
 from model_def.starting import ranking
 from tests.parity import zoo
 from tests.parity.data import data_overrides
@@ -46,7 +47,7 @@ def prepare(case: str, folder: pathlib.Path, *, level: str, calm: bool, data: pa
     """
     name, _, variant = case.partition(":")
     original = zoo.load(name)
-    if missing := zoo.missing(original):
+    if missing := lacking(original):
         raise DoesNotTrain(f"it has no {', '.join(missing)}")
     config = copy.deepcopy(original)
     config = local_language(config, data / "bert")

@@ -35,8 +35,3 @@ def load(name: str) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Config.fromfile(str(ROOT / name)).to_dict()
-
-
-def missing(config: dict[str, Any]) -> list[str]:
-    """What a config lacks that trains: some of the zoo only test, some are parts of others."""
-    return [key for key in ("model", "train_dataloader", "train_cfg", "optim_wrapper") if not config.get(key)]

@@ -5,8 +5,9 @@ Only sizes change: images, the backbone's depth, its weights from the network. W
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
+
+from model_def.compose.tree import dicts, dotted
 
 SMALLEST, FACTOR, STEP = 64, 6, 32
 FEW_QUERIES = 30
@@ -15,7 +16,7 @@ FEW_QUERIES = 30
 def shrink(config: dict[str, Any]) -> dict[str, Any]:
     """Dotted `override_mmdet_config` keys for a composed config."""
     found: dict[str, Any] = {}
-    for path, node in _dicts(config, ()):
+    for path, node in dicts(config):
         if not path or path[0] not in (
             "model",
             "train_dataloader",
@@ -24,7 +25,7 @@ def shrink(config: dict[str, Any]) -> dict[str, Any]:
             "custom_hooks",
         ):
             continue
-        found |= {_dotted((*path, key)): value for key, value in _smaller(node).items()}
+        found |= {dotted((*path, key)): value for key, value in _smaller(node).items()}
     for name in ("train", "val", "test"):
         found[f"{name}_dataloader.num_workers"] = 0
         found[f"{name}_dataloader.persistent_workers"] = False
@@ -54,17 +55,3 @@ def _smaller_size(value: Any) -> Any:
 
 def _as_yaml(value: Any) -> Any:
     return [_as_yaml(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _dicts(node: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
-    if isinstance(node, dict):
-        yield path, node
-        for key, value in node.items():
-            yield from _dicts(value, (*path, key))
-    elif isinstance(node, (list, tuple)):
-        for index, value in enumerate(node):
-            yield from _dicts(value, (*path, index))
-
-
-def _dotted(path: tuple[Any, ...]) -> str:
-    return ".".join(str(part) for part in path)

@@ -151,8 +151,8 @@ def test_the_heaviest_config_imports_nothing_that_a_look_does_not_need(tmp_path)
     (tmp_path / "x.yaml").write_text("\n".join(lines))
     unwanted = "sympy", "sklearn", "matplotlib", "determined", "torch.distributed.tensor", "torch._inductor"
     code = (
-        "import sys; from model_def.cli import main; code = main(); from model_def.one_step import _peak; "
-        f"print(code, {{*{unwanted}}} & {{*sys.modules}}, _peak('cpu') < 600 * 2**20)"
+        "import sys; from model_def.cli import main; code = main(); from model_def.report.progress import peak_memory; "
+        f"print(code, {{*{unwanted}}} & {{*sys.modules}}, peak_memory() < 600 * 2**20)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "check", "x.yaml"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True

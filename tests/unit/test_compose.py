@@ -12,11 +12,11 @@ import torch
 from mmengine.config import Config
 
 from model_def.compose import Composed, compose, write_config
-from model_def.compose.find import zoo_names
 from model_def.compose.tree import get
 from model_def.errors import ConfigError, OutputError
 from model_def.experiment import experiment_from
 from model_def.experiment_types import Experiment
+from model_def.zoo import zoo_names
 
 RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
 # Zoo configs of mmdet 3.3.0 that don't load: a `_base_` that isn't shipped, or a package that isn't installed.

@@ -6,9 +6,10 @@ import pathlib
 
 import pytest
 
-from model_def.compose.find import find_config, zoo, zoo_names
+from model_def.compose.find import find_config
 from model_def.compose.load import load_config
 from model_def.errors import ConfigError
+from model_def.zoo import zoo, zoo_names
 
 RETINANET = "retinanet/retinanet_r18_fpn_1x_coco"
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from model_def.compose.find import zoo
 from model_def.compose.load import load_config
 from model_def.compose.override import override
 from model_def.compose.tree import at, get, merged
 from model_def.errors import ConfigError
+from model_def.zoo import zoo
 
 
 def where(*parts: str) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from model_def.compose import compose
-from model_def.compose.find import zoo
 from model_def.compose.known import RUNNER
 from model_def.compose.variables import unread
 from model_def.errors import ConfigError
 from model_def.experiment import experiment_from
 from model_def.experiment_types import Experiment
+from model_def.zoo import zoo
 
 RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
 # Bases of the zoo that define variables and use them themselves.

@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader
 
 from model_def.compose.coerce import coerce
 from model_def.compose.components import component
-from model_def.compose.find import zoo, zoo_names
 from model_def.compose.load import load_config
 from model_def.compose.override import override
 from model_def.compose.strict import argument
 from model_def.compose.tree import at, dicts, walk
+from model_def.zoo import zoo, zoo_names
 
 
 def overridden(**overrides: Any) -> dict[str, Any]:

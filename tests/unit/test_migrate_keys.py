@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from model_def.compose.find import zoo
 from model_def.compose.load import load_config
 from model_def.compose.override import override
 from model_def.compose.tree import at
@@ -18,6 +17,7 @@ from model_def.errors import ConfigError
 from model_def.migrate.keys import LEFT_OUT, MOVED, REFUSED, SPECIAL
 from model_def.migrate.meaning import Around
 from model_def.migrate.overrides import Translated, translate
+from model_def.zoo import zoo
 
 MASK = "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py"
 YOLO3 = "yolo/yolov3_d53_8xb8-ms-608-273e_coco.py"

@@ -7,9 +7,10 @@ import pathlib
 
 import pytest
 
-from model_def.compose.find import find_config, renaming_note, zoo, zoo_names
+from model_def.compose.find import find_config, renaming_note
 from model_def.errors import ConfigError
 from model_def.migrate.names import renamed
+from model_def.zoo import zoo, zoo_names
 
 LIST = pathlib.Path(__file__).parents[1] / "data" / "mmdet2_configs.txt"
 PAIRS = [line.split() for line in LIST.read_text().splitlines() if not line.startswith("#")]

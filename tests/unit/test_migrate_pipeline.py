@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from model_def.compose.find import zoo
 from model_def.compose.load import load_config
 from model_def.compose.override import override
 from model_def.migrate.meaning import Around
 from model_def.migrate.overrides import translate
 from model_def.migrate.transforms import Untranslatable, transform
+from model_def.zoo import zoo
 
 MASK = "mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py"
 NORMALIZE = "{type: Normalize, mean: [1.0, 2.0, 3.0], std: [4.0, 5.0, 6.0], to_rgb: false}"

@@ -14,6 +14,7 @@ import yaml
 from model_def.building import building
 from model_def.compose import Composed, compose
 from model_def.compose.datasets import loader_datasets
+from model_def.compose.require import lacking
 from model_def.compose.tree import dicts, dotted
 from model_def.dry_run import DryRun, NotTried
 from model_def.errors import UserError
@@ -100,7 +101,7 @@ class Case:
         self.file.write_text(yaml.safe_dump(MINIMAL | {"hyperparameters": HYPER | {"config_file": self.name}}))
         try:
             original = zoo.load(self.name)
-            result, reason = "does not train", "parts are missing" if zoo.missing(original) else ""
+            result, reason = "does not train", "parts are missing" if lacking(original) else ""
         except Exception as error:  # noqa: BLE001  # a config is a program
             result, reason = "does not load", f"{type(error).__name__}: {error}"
         if not reason:

@@ -12,8 +12,6 @@ from model_def.compose.tree import dotted, walk
 from tests.parity.language import ZOO as BERT
 from tests.parity.language import local_language
 
-__all__ = ["assignments", "offline"]
-
 
 def offline(config: Config, folder: pathlib.Path) -> Config:
     """A copy of a config with a small language model, kept in `folder`, for the one that mmdet would download."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import importlib.metadata
 import importlib.util
-import os
-import pathlib
 from collections import Counter
 from typing import Any
 
-from tests.parity import zoo
-from tests.parity.page import PACKAGES
+from tests.parity.page import about, cell
 from tests.parity.rows import fingerprint
 from tests.zoo.pool import CODE
 
@@ -81,39 +77,18 @@ TABLE = """
 
 def page(rows: list[dict[str, Any]]) -> str:
     """The whole text; `rows` in the order of their names."""
-    counts = Counter(row["result"] for row in rows)
-    stale = sum(row["code"] != fingerprint(CODE) for row in rows)
-    counted = [f"| {result} | {number} |" for result, number in counts.most_common()]
-    counted += [f"| made with older code | {stale} |"] if stale else []
     present = {package: importlib.util.find_spec(module) is not None for module, package in OPTIONAL.items()}
     head = HEAD.format(
-        date=datetime.date.today().isoformat(),
-        cores=len(os.sched_getaffinity(0)),
-        versions=", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES),
         optional=", ".join(f"{name} {importlib.metadata.version(name)}" for name in present if present[name]) or "none",
         absent=", ".join(name for name in present if not present[name]) or "none",
-        minutes=sum(row["seconds"] for row in rows) / 60 / len(os.sched_getaffinity(0)),
         computing=sum(row["cpu"] for row in rows) / 60,
-        configs=len(rows),
-        every=len(zoo.leaves()),
-        counts="\n".join(counted),
+        **about(rows, fingerprint(CODE)),
     )
-    reasons = Counter((row["result"], _cell(row["reason"])) for row in rows if row["reason"])
+    reasons = Counter((row["result"], cell(row["reason"])) for row in rows if row["reason"])
     refusals = "".join(f"| {number} | {result} | {reason} |\n" for (result, reason), number in reasons.most_common())
     return head + REFUSALS + refusals + TABLE + "".join(map(_line, rows))
 
 
 def _line(row: dict[str, Any]) -> str:
     cells = (row["config"], row["result"], row.get("changed", ""), row.get("example", ""), row["reason"])
-    return f"| {' | '.join(_cell(str(cell)) for cell in cells)} |\n"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.partition("\n")[0].split()).replace("|", "\\|")
-
-
-def write_page(rows: list[dict[str, Any]], path: pathlib.Path) -> None:
-    """Write the page, whole."""
-    part = path.with_suffix(".part")
-    part.write_text(page(rows))
-    part.replace(path)
+    return f"| {' | '.join(cell(each) for each in cells)} |\n"

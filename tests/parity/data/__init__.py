@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from model_def.compose.tree import type_name
 from tests.parity.data.kinds import MAKERS
 from tests.parity.data.made_data import Made
-from tests.parity.data.needs import NeedsPackage, require_packages, type_name
+from tests.parity.data.needs import NeedsPackage, require_packages
 
 __all__ = ["NeedsPackage", "data_overrides"]
 

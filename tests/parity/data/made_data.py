@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from model_def.compose.tree import type_name
 from model_def.datasets.coco import Picture, write_split
 from model_def.datasets.complete import build_once
-from tests.parity.data.needs import type_name
 from tests.parity.data.pictures import COUNTS, pictures
 
 VERSION = 2  # of what this package makes; a new number makes everything anew

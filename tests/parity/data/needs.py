@@ -6,6 +6,8 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
+from model_def.compose.tree import type_name
+
 # Component: the module that it imports, and the package that brings it.
 NEEDED = {
     "CityScapesMetric": ("cityscapesscripts", "cityscapesscripts"),
@@ -45,12 +47,6 @@ def require_packages(config: dict[str, Any]) -> None:
         module, package = NEEDED.get(name, ("", ""))
         if module and importlib.util.find_spec(module) is None:
             raise NeedsPackage(package, name)
-
-
-def type_name(node: dict[str, Any]) -> str:
-    """The `type` of a component, whether it is a name, a dotted name or the class itself."""
-    kind = node.get("type", "")
-    return str(getattr(kind, "__name__", kind)).split(".")[-1]
 
 
 def _types(node: Any) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from tests.parity.compare import MINIMUM, facts, metrics_differ, records_differ
 from tests.parity.prepare import LEVELS, DoesNotTrain, prepare
 from tests.parity.recorder import RECORD
-from tests.parity.runs import End, run, train_ours, train_stock
+from tests.parity.runs import End, run, train_ours, train_stock, train_stock_alone
 
 SECONDS = 150
 # What no other size would change.
@@ -75,7 +75,7 @@ def _attempt(name: str, level: str, calm: bool, *, folder: pathlib.Path, data: p
         return {**row, "result": result, "reason": reason, "hopeless": True}
     ours = run(train_ours, "ours", folder=folder, name="ours", seconds=seconds)
     if not (folder / "ours" / "config.py").exists():
-        return {**row, **_ours_alone(ours)}
+        return {**row, **_without_config(name, ours, folder, seconds)}
     stock = run(train_stock, "ours/config.py", "stock", folder=folder, name="stock", seconds=seconds)
     if "slow" in (ours.kind, stock.kind):
         return {**row, "result": "not comparable", "reason": "too slow", "hopeless": level != "small"}
@@ -84,6 +84,16 @@ def _attempt(name: str, level: str, calm: bool, *, folder: pathlib.Path, data: p
     if ours.kind != "done":
         return {**row, **_ours_alone(ours)}
     return {**row, **_compare(folder, seconds)}
+
+
+def _without_config(name: str, ours: End, folder: pathlib.Path, seconds: int) -> Row:
+    """What ours didn't even assemble; a config that stock can't train either is not comparable."""
+    config = name.partition(":")[0]
+    stock = run(train_stock_alone, config, "stock", folder=folder, name="stock", seconds=seconds)
+    if ours.kind != "refused" or stock.kind != "failed":
+        return _ours_alone(ours)
+    reason = f"stock fails: {_line(stock)}; ours says: {ours.text.partition(chr(10))[0]}"
+    return {"result": "not comparable", "reason": reason, "hopeless": True}
 
 
 def _ours_alone(ours: End) -> Row:

@@ -19,8 +19,10 @@ from typing import Any
 import mmengine.config.config
 import numpy as np
 import torch
+import yaml
 
 from model_def.errors import MMDetTrialError
+from model_def.zoo import zoo
 
 PATIENCE = 10  # a run that computes nothing for so many times its limit hangs
 FORK = multiprocessing.get_context("fork")
@@ -107,5 +109,19 @@ def train_stock(config_file: str, work_dir: str) -> None:
 
     np.float = float  # the lvis package still uses this name, which numpy has given up; without it stock can't compare
     config = Config.fromfile(config_file)
+    config.work_dir = work_dir
+    Runner.from_cfg(config).train()
+
+
+def train_stock_alone(name: str, work_dir: str) -> None:
+    """mmengine's run of what `prepare` wrote, merged by mmengine: for a config that ours refuses."""
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    hyperparameters = yaml.safe_load(pathlib.Path("experiment.yaml").read_text())["hyperparameters"]
+    config = Config.fromfile(zoo() / name)
+    config.merge_from_dict(Config.fromfile("small.py").to_dict())
+    config.merge_from_dict(hyperparameters["override_mmdet_config"])
+    config.train_dataloader.batch_size = hyperparameters["global_batch_size"]
     config.work_dir = work_dir
     Runner.from_cfg(config).train()

@@ -8,10 +8,10 @@ RUN := $(VENV)/bin/python
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test lint parity zoo bench soak lock clean
+.PHONY: help setup quickstart test lint parity zoo bench bench-data soak lock clean
 
 help:  ## Say what there is (this).
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 	@echo "STACK=onedl: the maintained forks, in .venv-onedl.  DEVICE=cpu or cuda: what torch runs on."
 
 setup:  ## Make the virtual environment (some minutes; later runs are instant).
@@ -41,8 +41,13 @@ bench: setup  ## Compare our costs with stock mmengine's: training, evaluation, 
 	@$(RUN) -m benchmarks.evaluation
 	@$(RUN) -m benchmarks.resume
 
-soak: setup  ## Kill trainings a hundred times; each must end as the one that was never killed.
+bench-data: setup  ## Compare images per second from a store at 20 ms with the local disk and with others (10 minutes).
+	@$(RUN) -m benchmarks.data
+
+soak: setup  ## Kill trainings and readers, read through a bad network: the same numbers, no wrong byte.
 	@PYTHONHASHSEED=0 KILLS=100 $(RUN) -m pytest tests/integration/test_kill.py
+	@KILLS=200 $(RUN) -m pytest tests/integration/test_storage_cache_killed.py
+	@READS=100000 $(RUN) -m pytest tests/integration/test_storage_soak.py
 
 lock: setup  ## Resolve the lock file of STACK anew from pyproject.toml.
 	@$(RUN) scripts/lock.py $(STACK)

@@ -122,5 +122,7 @@ def look_for(path: Path) -> str:
     for name in OURS:
         if ("data", name) in itertools.pairwise(path.parts):
             return f"python -m model_def data {name}"
+    if ("data", "coco") in itertools.pairwise(path.parts):
+        return "python -m model_def data coco --to data/coco"
     folder = next((parent for parent in path.parents if parent.is_dir()), Path())
     return f"ls {folder}"

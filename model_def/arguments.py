@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from model_def import data_arguments
+
 PROGRAM = "python -m model_def"
 
 HELP = f"""\
@@ -23,6 +25,9 @@ usage: {PROGRAM} COMMAND …
   ls [WORD …] [--json]                                                   experiments, and the zoo's configs
   cp NAME DEST                                                           start an experiment from one, or from a config
   data quickstart|digits [--root DIR]                                    build a small real data set
+  data coco --year 2017 --to DIR|s3://…|gs://… [--split …]               download COCO, and unpack it on the way
+  data put DIR s3://…|gs://…                                             upload a data set
+  data check|cache EXPERIMENT.yaml [key=value …]                         is all of it there; fill the disk cache
   predict EXPERIMENT_OR_OUTPUT IMAGE … [--threshold 0.3] [--to DIR]      find objects in images
   env                                                                    versions and devices
 
@@ -60,17 +65,19 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """
     if not argv or argv[0] in ("-h", "--help", "help"):
         return argparse.Namespace(command=None)
-    command = argv[0]
+    words = 2 if " ".join(argv[:2]) in _COMMANDS else 1
+    command = " ".join(argv[:words])
     if command not in _COMMANDS:
-        nearest = _nearest(command, list(_COMMANDS))
-        hint = f" (did you mean {nearest}?)" if nearest else f" (there are {', '.join(_COMMANDS)})"
+        commands = [name for name in _COMMANDS if " " not in name]
+        nearest = _nearest(command, commands)
+        hint = f" (did you mean {nearest}?)" if nearest else f" (there are {', '.join(commands)})"
         print(f"usage: {PROGRAM} COMMAND …\n{PROGRAM}: error: there is no command {command!r}{hint}", file=sys.stderr)
         raise SystemExit(2)
     description, add_arguments = _COMMANDS[command]
     parser = _Parser(prog=f"{PROGRAM} {command}", description=description, allow_abbrev=False)
     add_arguments(parser)
-    arguments = parser.parse_intermixed_args(list(argv[1:]))
-    arguments.command = command
+    arguments = parser.parse_intermixed_args(list(argv[words:]))
+    arguments.command, arguments.given = command, list(argv)
     return arguments
 
 
@@ -125,9 +132,9 @@ def _cp(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", choices=("quickstart", "digits"), help="trees from above, or handwritten digits")
-    parser.add_argument("--root", metavar="DIR", type=Path, help="default: data/NAME")
+def _data_check(parser: argparse.ArgumentParser) -> None:
+    _experiment(parser)
+    data_arguments.missing(parser)
 
 
 def _predict(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +160,14 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "migrate": ("Print an experiment that was written for mmdet 2.x as one for mmdet 3.x.", _migrate),
     "ls": ("List experiments, and the zoo's configs.", _ls),
     "cp": ("Start a new experiment from another one, or from a config of the zoo.", _cp),
-    "data": ("Build a small real data set, unless it is there.", _data),
+    "data": ("Build a small real data set, unless it is there.", data_arguments.built),
+    "data coco": (
+        "Download COCO and unpack it on the way. Stopped and started again, it goes on.",
+        data_arguments.coco,
+    ),
+    "data put": ("Upload a data set. What is there already is not sent again.", data_arguments.put),
+    "data check": ("See that every file that an experiment reads is there.", _data_check),
+    "data cache": ("Bring all that an experiment reads into the disk cache.", _data_check),
     "predict": ("Find objects in images. Prints JSON, and draws the boxes.", _predict),
     "env": ("Print versions, compiled operators and devices.", _env),
 }

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_def import commands
+from model_def import commands, data_commands
 from model_def.arguments import HELP, PROGRAM, parse
 from model_def.errors import MMDetTrialError, Stopped, is_disk_full
 
@@ -156,6 +156,10 @@ _COMMANDS = {
     "ls": commands.ls,
     "cp": commands.cp,
     "data": commands.data,
+    "data coco": data_commands.coco,
+    "data put": data_commands.put,
+    "data check": data_commands.check,
+    "data cache": data_commands.cache,
     "predict": commands.predict,
     "env": commands.env,
 }

@@ -8,6 +8,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model_def.arguments import PROGRAM
+from model_def.data_arguments import MOVED
 from model_def.errors import UserError
 
 if TYPE_CHECKING:
@@ -94,6 +96,9 @@ def cp(arguments: Namespace) -> int:
 
 def data(arguments: Namespace) -> int:
     """Build a data set."""
+    if arguments.name in MOVED:
+        name = arguments.name
+        raise UserError(what=f"`{name}` has to stand right behind `data`", next=f"{PROGRAM} data {name} --help")
     from model_def import datasets
 
     build = getattr(datasets, arguments.name)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from model_def.errors import DataError
+from model_def.storage.client import StorageError
+from model_def.storage.problems import problem
 
 # What mmcv's and mmengine's loading says, also from inside a worker's traceback.
 _UNREADABLE = (
@@ -23,10 +25,12 @@ def data_errors() -> Iterator[None]:
     """Names the image or annotation file that could not be read inside the block.
 
     Raises:
-        DataError: in place of what the loading transforms raise.
+        DataError: in place of what the loading transforms, or a store, raise.
     """
     try:
         yield
+    except StorageError as error:
+        raise problem(error, where="what training reads") from error
     except (AssertionError, OSError) as error:
         found = [match for pattern in _UNREADABLE for match in pattern.finditer(str(error))]
         if not found:

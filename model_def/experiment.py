@@ -12,12 +12,13 @@ from typing import Any
 from model_def import search
 from model_def.assignments import OVERRIDES, assign, still_written
 from model_def.errors import ExperimentError, Problem
-from model_def.experiment_checks import deeper_problems, get, old_forms, refused_note
+from model_def.experiment_checks import client_problems, deeper_problems, get, old_forms, refused_note
 from model_def.experiment_fields import EXPERIMENT, FIELDS, HYPERPARAMETERS, SEARCHER, section
-from model_def.experiment_types import Dataset, Experiment, Hyperparameters, Length, Searcher, Split
+from model_def.experiment_types import Dataset, Experiment, FileClientArgs, Hyperparameters, Length, Searcher, Split
 from model_def.fields import problems as field_problems
 from model_def.fields import right
 from model_def.samples import sampled
+from model_def.storage.options import OPTIONS, STORES, Options
 from model_def.variables import expand
 from model_def.yaml_source import Source, read_yaml
 
@@ -59,15 +60,20 @@ def load_experiment(path: Path, assignments: Sequence[str] = (), *, sample: int 
     resolved = {**config, "hyperparameters": hparams}
     if "hyperparameters" not in config:
         del resolved["hyperparameters"]
-    wheres = {problem.where for problem in (*unset, *searches)}
-    every = [*field_problems(resolved, EXPERIMENT, source), *deeper_problems(resolved, source)]
-    found = [*mistakes, *unset, *searches, *(problem for problem in every if problem.where not in wheres)]
+    deeper = list(deeper_problems(resolved, source))
+    fields = [one for one in field_problems(resolved, EXPERIMENT, source) if one.where not in _wheres(deeper)]
+    told = _wheres([*unset, *searches])
+    found = [*mistakes, *unset, *searches, *(problem for problem in (*fields, *deeper) if problem.where not in told)]
     if found:
         raise Unfinished(problems=found, rest=_rest(resolved, source))
     notes = (refused_note(place, source) for place in search.refused(config["hyperparameters"], ("hyperparameters",)))
     experiment = _experiment(resolved, config, source, default_name=path.stem, notes=notes)
     changed = isinstance(written, dict) and any(place[: len(OVERRIDES)] == OVERRIDES for place in assigned)
     return dataclasses.replace(experiment, file_overrides=search.without(written)) if changed else experiment
+
+
+def _wheres(problems: Iterable[Problem]) -> set[str]:
+    return {problem.where for problem in problems}
 
 
 def experiment_from(config: Mapping[str, Any], hparams: Mapping[str, Any]) -> Experiment:
@@ -99,6 +105,9 @@ def _rest(config: dict[str, Any], source: Source) -> Experiment | None:
     if "config_file" not in hyperparameters:
         return None
     kept = right(config, FIELDS)
+    for section_ in (hyperparameters, kept.get("data") or {}):
+        if any(client_problems(section_.get("file_client_args"), source, ())):
+            del section_["file_client_args"]
     slots = get(kept, "resources", "slots_per_trial") or 1
     kept["hyperparameters"] = {"global_batch_size": slots, **hyperparameters}
     kept["searcher"] = {"name": "single", "metric": "", **right(config.get("searcher"), SEARCHER.fields or {})}
@@ -136,9 +145,19 @@ def _hyperparameters(config: dict[str, Any]) -> Hyperparameters:
     return Hyperparameters(
         **values,
         merge_config=(merge,) if isinstance(merge, str) else tuple(merge),
-        file_client_args=client,
+        file_client_args=_client(client) if client else None,
         dataset=_dataset(dataset) if dataset else None,
     )
+
+
+def _client(value: dict[str, Any]) -> FileClientArgs:
+    backend, bucket = value["backend"], value.get("bucket_name")
+    scheme, prefix = STORES.get(backend, ""), (value.get("prefix") or "").strip("/")
+    base = "/".join((f"{scheme}:/", bucket, *([prefix] if prefix else []))) if bucket else ""
+    args = {"backend": "fake"} if backend == "fake" else {}
+    if scheme:
+        args = Options.of(_given(value, *OPTIONS)).backend_args(backend)
+    return FileClientArgs(backend=backend, base=base, backend_args=args)
 
 
 def _dataset(value: dict[str, Any]) -> Dataset:

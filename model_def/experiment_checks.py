@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from model_def.errors import Problem
 from model_def.experiment_fields import HYPERPARAMETERS, LENGTH, LENGTH_OR_INTEGER
+from model_def.fields import SECRET
 from model_def.fields import problems as field_problems
+from model_def.storage.options import OPTIONS, STORES, option_problems
 from model_def.yaml_source import Source
 
 ENTRYPOINT = "python3 -m determined.launch.torch_distributed python3 -m model_def.train"
@@ -29,6 +32,40 @@ def deeper_problems(config: dict[str, Any], source: Source) -> Iterator[Problem]
     yield from _part_problems(config, source, "hyperparameters", "use_pretrained", "min_loaded")
     client = get(config, "data", "file_client_args")
     yield from field_problems(client, HYPERPARAMETERS["file_client_args"], source, ("data", "file_client_args"))
+    for section in ("data", "hyperparameters"):
+        yield from client_problems(get(config, section, "file_client_args"), source, (section, "file_client_args"))
+
+
+def client_problems(client: Any, source: Source, place: tuple[str, ...]) -> Iterator[Problem]:
+    """What is wrong with `file_client_args` beyond the kinds of its values."""
+    if not isinstance(client, dict):
+        return
+    backend, where = client.get("backend"), source.where(*place)
+    for key in (key for key in client if SECRET.search(str(key))):
+        yield Problem(
+            what=f"credentials don't belong into an experiment, which is kept and shown: `{key}`",
+            where=source.where(*place, key),
+            allowed="what boto3 and Google's client find by themselves",
+            next="set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or GOOGLE_APPLICATION_CREDENTIALS",
+        )
+    if client.get("prefix") and not client.get("bucket_name"):
+        yield Problem(
+            what="`prefix` without `bucket_name` has no effect",
+            value=client["prefix"],
+            where=source.where(*place, "prefix"),
+            allowed="the folder of the bucket in which relative paths begin",
+            next="write `bucket_name: …` beside it",
+        )
+    others = [key for key in (*OPTIONS, "bucket_name") if client.get(key) is not None]
+    if backend in ("disk", "fake") and others:
+        what = f"the backend {backend} has no {', '.join(others)}"
+        yield Problem(what=what, where=where, allowed="backend: s3 or gcs", next=f"write `backend: {backend}` alone")
+    elif backend in STORES:
+        for problem in option_problems({key: client[key] for key in OPTIONS if key in client}):
+            at = source.where(*place, *problem.where.split("."))
+            yield dataclasses.replace(
+                problem, where=at, next=problem.next or f"write `{problem.where}: …` as {problem.allowed}"
+            )
 
 
 def _part_problems(config: dict[str, Any], source: Source, *place: str) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from model_def.fields import Kind
+from model_def.storage.options import OPTIONS, STORES
 
 ANY = Kind(allowed="anything")
 STRING = Kind(types=(str,), allowed="a string")
@@ -112,15 +113,19 @@ PRETRAINED = Kind(
     allowed=f"{WEIGHTS}; or {{checkpoint: one of these, min_loaded: 0 to 1}}",
 )
 
+FILE_CLIENT_ARGS = section(
+    backend=one_of(*STORES, "disk", "fake", required=True),
+    **same(STRING, "bucket_name", "prefix"),
+    **same(ANY, *OPTIONS),  # `storage.options` knows more about these
+)
+
 HYPERPARAMETERS: dict[str, Kind] = {
     "config_file": needed(STRING, "a zoo path such as retinanet/retinanet_r50_fpn_1x_coco.py, or a config of your own"),
     "merge_config": Kind(types=(str, list), items=STRING, allowed="a config file, or a list of them"),
     "override_mmdet_config": Kind(types=(dict,), allowed="a mapping of dotted config keys to values"),
     "global_batch_size": needed(POSITIVE, "an integer of 1 or more that the number of slots divides"),
     "use_pretrained": PRETRAINED,
-    "file_client_args": section(
-        backend=Kind(choices=("disk",), required=True, allowed="disk (copy or mount the bucket: it can't be read yet)")
-    ),
+    "file_client_args": FILE_CLIENT_ARGS,
     "dataset": section(type=STRING, root=STRING, classes=CLASSES, train=needed(SPLIT), val=needed(SPLIT), test=SPLIT),
     "schedule": one_of("rescale", "keep"),  # what follows a changed length
     "auto_scale_lr": BOOLEAN,

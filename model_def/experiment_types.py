@@ -41,6 +41,21 @@ class Dataset:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class FileClientArgs:
+    """Where the data is read from.
+
+    Attributes:
+        backend: `s3`, `gcs`, `fake` (made images) or `disk`.
+        base: `s3://bucket/prefix`, where relative paths begin; empty without a bucket.
+        backend_args: what mmengine's backend is made from.
+    """
+
+    backend: str
+    base: str = ""
+    backend_args: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
     """Our part of the YAML; see `experiment_fields.HYPERPARAMETERS` for what each may be."""
 
@@ -51,7 +66,7 @@ class Hyperparameters:
     use_pretrained: bool | str = False
     min_loaded: float = MIN_LOADED
     dataset: Dataset | None = None
-    file_client_args: dict[str, Any] | None = None
+    file_client_args: FileClientArgs | None = None
     schedule: str | None = None
     auto_scale_lr: bool | None = None
     evaluation: str = "fast"

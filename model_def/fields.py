@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from model_def.errors import ABSENT, Problem
 from model_def.yaml_source import Source
+
+SECRET = re.compile(r"secret|token|password|credential|access_?key", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,11 +86,16 @@ def _wrong(value: Any, kind: Kind, source: Source, place: tuple[str | int, ...])
     )
     return Problem(
         what=f"`{'.'.join(map(str, place))}` {found}",
-        value=ABSENT if value is None else value,
+        value=ABSENT if value is None else _shown(str(place[-1]) if place else "", value),
         where=source.where(*place),
         allowed=kind.allowed,
         next=_next(value, kind, place),
     )
+
+
+def _shown(key: str, value: Any) -> Any:
+    """The value for a message, unless it is a secret."""
+    return ABSENT if SECRET.search(key) else value
 
 
 def _next(value: Any, kind: Kind, place: tuple[str | int, ...]) -> str:
@@ -134,7 +142,7 @@ def _unknown(key: str, item: Any, fields: Mapping[str, Kind], source: Source, pl
     section = f"`{'.'.join(map(str, place))}`" if place else "the experiment"
     return Problem(
         what=f"unknown key in {section}: {key}",
-        value=item,
+        value=_shown(key, item),
         where=source.where(*place, key),
         allowed=", ".join(sorted(fields)),
         next=suggestion or f"remove `{key}`",

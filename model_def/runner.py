@@ -19,6 +19,7 @@ from torch import nn
 from model_def.checkpoint_hook import is_translated
 from model_def.compose.tree import dotted, walk
 from model_def.errors import ConfigError
+from model_def.loading.ahead import looking_ahead
 from model_def.loading.loader import placed
 from model_def.state.runner_state import unwrapped
 from model_def.weights import LoadReport, Place, check_loadable, clean_file, download_errors, load_report
@@ -69,8 +70,14 @@ class ParkedRunner(Runner):
     def _placed_dataloader(self, config: Any) -> Any:
         """What the loop would build, knowing its place."""
         diff_rank_seed = self._randomness_cfg.get("diff_rank_seed", False)
-        dataloader = self.build_dataloader(config, seed=self.seed, diff_rank_seed=diff_rank_seed)
+        dataloader = super().build_dataloader(config, seed=self.seed, diff_rank_seed=diff_rank_seed)
         return placed(dataloader, waits=self._resume_iter > 0)
+
+    @staticmethod
+    def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
+        """mmengine's loader; where it builds one (for validation), that fetches ahead what is in a store."""
+        built = Runner.build_dataloader(dataloader, *args, **kwargs)
+        return built if built is dataloader else looking_ahead(built)
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> Any:
         """mmengine's wrapping, without the `device_ids` that it always passes and that torch refuses on a CPU.

@@ -10,6 +10,9 @@ import pytest
 import yaml
 
 from model_def.datasets import made
+from tests.support.servers.fixtures import gcs, gcs_bucket, gcs_buckets, s3, s3_bucket, s3_buckets
+
+__all__ = ["gcs", "gcs_bucket", "gcs_buckets", "s3", "s3_bucket", "s3_buckets"]  # fixtures
 
 SCHEMAS = pathlib.Path(__file__).parents[2] / "shared/expconf/validate.py"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,9 +16,12 @@ from model_def.checks.place import place_of, require_root
 from model_def.compose.datasets import annotation_file, image_folder, is_local, local
 from model_def.errors import DataError
 from model_def.experiment_types import Experiment
+from model_def.files import on_disk, storage_errors, store
+from model_def.storage.address import is_remote
 
 LOOKED_AT = 2000  # files whose existence is checked; a network disk answers slowly
 OPENED = 20  # files that are opened
+FETCHED = 16  # objects that are fetched from a store: about a second
 NAMED = 5  # names in a message
 
 T = TypeVar("T")
@@ -29,11 +33,12 @@ def check_images(dataset: dict[str, Any], place: str, experiment: Experiment) ->
     Raises:
         DataError: the folder or images are missing, or can't be opened.
     """
-    name = image_folder(dataset)
+    name, where = image_folder(dataset), place_of(experiment, place, "img_prefix")
+    if is_remote(name):
+        return _check_objects(name, dataset, where, place_of(experiment, place, "ann_file"), experiment)
     if not is_local(name):
         return "not looked at: the images are not on this machine"
     require_root(dataset, place, experiment)
-    where = place_of(experiment, place, "img_prefix")
     folder = local(name, experiment.directory)
     if not folder.is_dir():
         what = "the image folder is missing" if not folder.exists() else "the image folder is a file"
@@ -44,8 +49,24 @@ def check_images(dataset: dict[str, Any], place: str, experiment: Experiment) ->
     annotations = read_coco(local(annotated, experiment.directory), place_of(experiment, place, "ann_file"))
     files = [folder / image.file_name for image in remaining(annotations, dataset)]
     _check_there(sample(files, LOOKED_AT), folder, where)
-    _check_opens(sample(files, OPENED), where)
+    _check_opens([(str(file), file) for file in sample(files, OPENED)], where)
     return f"{folder}: {min(len(files), LOOKED_AT)} of {len(files)} files are there"
+
+
+def _check_objects(folder: str, dataset: dict[str, Any], where: str, listed: str, experiment: Experiment) -> str:
+    """A few of the images in a store: `data check` looks at all of them."""
+    annotated, backend_args = annotation_file(dataset), dataset.get("backend_args")
+    if not is_coco(dataset) or not (is_local(annotated) or is_remote(annotated)):
+        return "not looked at: `data check` does"
+    with on_disk(annotated, backend_args, context=experiment.directory, where=listed) as path:
+        images = remaining(read_coco(path, listed), dataset)
+    backend = store(folder, backend_args)
+    files = [backend.join_path(folder, image.file_name) for image in sample(images, FETCHED)]
+    with storage_errors(where):
+        backend.fetch_ahead(files)
+        contents = [(file, io.BytesIO(backend.get(file))) for file in files]
+    _check_opens(contents, where)
+    return f"{folder}: {len(files)} of {len(images)} images were fetched and opened"
 
 
 def sample(items: list[T], count: int) -> list[T]:
@@ -69,22 +90,23 @@ def _check_there(files: list[Path], folder: Path, where: str) -> None:
         )
 
 
-def _check_opens(files: list[Path], where: str) -> None:
+def _check_opens(files: Sequence[tuple[str, Path | io.BytesIO]], where: str) -> None:
+    """Open what each file has: itself, or bytes that were fetched."""
     broken = list(_broken(files))
     if broken:
         raise DataError(
             what=f"{len(broken)} of {len(files)} images that were opened are broken",
-            value=", ".join(f"{file.name} ({reason})" for file, reason in broken[:NAMED]),
-            where=f"{where}: {broken[0][0].parent}",
+            value=", ".join(f"{file.rpartition('/')[2]} ({reason})" for file, reason in broken[:NAMED]),
+            where=f"{where}: {broken[0][0].rpartition('/')[0]}",
             allowed="whole image files, such as JPEG or PNG",
             next=f"ls -l {broken[0][0]}",
         )
 
 
-def _broken(files: list[Path]) -> Iterator[tuple[Path, str]]:
-    for file in files:
+def _broken(files: Sequence[tuple[str, Path | io.BytesIO]]) -> Iterator[tuple[str, str]]:
+    for file, content in files:
         try:
-            with Picture.open(file) as picture:
+            with Picture.open(content) as picture:
                 picture.load()
         except UnidentifiedImageError:
             yield file, "not an image"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from model_def.annotations import Annotations, Image, look_for, read_coco
 from model_def.checks.place import place_of, require_root
 from model_def.compose.components import classes_of
-from model_def.compose.datasets import annotation_file, is_local, local
+from model_def.compose.datasets import annotation_file, is_local
 from model_def.errors import DataError
 from model_def.experiment_types import Experiment
+from model_def.files import on_disk
+from model_def.storage.address import is_remote
 
 ENTRY = 'annotations such as {"id": 1, "image_id": 1, "category_id": 1, "bbox": [x, y, width, height], "area": 99}'
 
@@ -21,24 +24,28 @@ def check_labels(dataset: dict[str, Any], place: str, experiment: Experiment) ->
         DataError: the file is missing or broken, or no annotation or image is left.
     """
     name = annotation_file(dataset)
-    if not name or not is_local(name):
-        return "not looked at: no local annotation file"
+    if not name or not (is_local(name) or is_remote(name)):
+        return "not looked at: no annotation file that can be read here"
     require_root(dataset, place, experiment)
     where = place_of(experiment, place, "ann_file")
-    path = local(name, experiment.directory)
+    with on_disk(name, dataset.get("backend_args"), context=experiment.directory, where=where) as path:
+        return _check_labels(dataset, path, name.rpartition("/")[2], where)
+
+
+def _check_labels(dataset: dict[str, Any], path: Path, name: str, where: str) -> str:
     if not is_coco(dataset):
         if not path.exists():
             raise DataError(what="the annotations are missing", value=str(path), where=where, next=look_for(path))
-        return f"{path.name} is there"
+        return f"{name} is there"
     annotations = read_coco(path, where)
     if annotations.mistake:
         what = f"the annotation file isn't COCO: {annotations.mistake}"
         raise DataError(what=what, value=str(path), where=where, allowed=ENTRY, next="write the file again")
-    _check_classes(annotations, class_names(dataset), path.name, where)
+    _check_classes(annotations, class_names(dataset), name, where)
     left = remaining(annotations, dataset)
     _check_remaining(annotations, left, dataset, where)
     boxes = sum(sum(image.boxes.values()) for image in left)
-    return f"{path.name}: {len(left)} images, {boxes} boxes, {len(class_names(dataset) or annotations.names)} classes"
+    return f"{name}: {len(left)} images, {boxes} boxes, {len(class_names(dataset) or annotations.names)} classes"
 
 
 def check_evaluator(evaluator: dict[str, Any], place: str, experiment: Experiment) -> str:
@@ -48,14 +55,15 @@ def check_evaluator(evaluator: dict[str, Any], place: str, experiment: Experimen
         DataError: the file is missing or broken.
     """
     name = evaluator["ann_file"]
-    if not is_local(name):
-        return "not looked at: no local annotation file"
-    path, where = local(name, experiment.directory), place_of(experiment, place, "ann_file")
-    if evaluator.get("type") == "CocoMetric":
-        read_coco(path, where)
-    elif not path.exists():
-        raise DataError(what="the annotations are missing", value=str(path), where=where, next=look_for(path))
-    return f"{path.name} is there"
+    if not (is_local(name) or is_remote(name)):
+        return "not looked at: no annotation file that can be read here"
+    where = place_of(experiment, place, "ann_file")
+    with on_disk(name, evaluator.get("backend_args"), context=experiment.directory, where=where) as path:
+        if evaluator.get("type") == "CocoMetric":
+            read_coco(path, where)
+        elif not path.exists():
+            raise DataError(what="the annotations are missing", value=str(path), where=where, next=look_for(path))
+    return f"{name.rpartition('/')[2]} is there"
 
 
 def is_coco(dataset: dict[str, Any]) -> bool:

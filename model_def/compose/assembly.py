@@ -22,11 +22,13 @@ from model_def.compose.load import import_modules
 from model_def.compose.origin import Layer, from_experiment, from_file, from_nowhere
 from model_def.compose.override import Overridden, overridden, override
 from model_def.compose.parts import problems as part_problems
+from model_def.compose.storage import apply_storage, client_place, with_whole_addresses
 from model_def.compose.teacher import with_teacher
 from model_def.compose.tree import Path, get
 from model_def.errors import Mistakes, UserError
 from model_def.experiment_types import Experiment
 from model_def.migrate.apply import current
+from model_def.storage.register import register
 from model_def.yaml_source import COMMAND_LINE
 
 
@@ -59,6 +61,7 @@ class Assembly:
         Raises:
             UserError: they are missing, broken, or don't train anything.
         """
+        register()  # for the files that are read on the way, and for whatever the config builds
         self.experiment = experiment
         self.given, self.mistakes = read(experiment), Mistakes()
         self.layers = [from_file(one.path, one.after) for one in self.given]
@@ -83,6 +86,8 @@ class Assembly:
             self._with_own_modules()  # `dataset.type` may name what they register
         with self.mistakes.noted():
             self._lay(apply_dataset(self.config, experiment), "hyperparameters", "dataset")
+        with self.mistakes.noted():
+            self._lay(apply_storage(self.config, experiment), *client_place(experiment))
         with self.mistakes.noted():
             self._lay(derive.batch_size(self.config, experiment, slots), "hyperparameters", "global_batch_size")
         self.length_notes: tuple[str, ...] = ()
@@ -113,6 +118,8 @@ class Assembly:
             self.layers.append(from_nowhere(RESCALED, config))
         with self.mistakes.noted():
             check_scaling(self.config, self.experiment)
+        with self.mistakes.noted():  # again, for what the overrides brought
+            self._lay(with_whole_addresses(apply_storage(self.config, self.experiment)), *client_place(self.experiment))
         config = derive.complete(derive.test_as_val(self.before, self.config), self.experiment)
         with self.mistakes.noted():
             config = with_teacher(config, self.experiment)

@@ -10,10 +10,13 @@ from typing import Any
 from model_def.annotations import Annotations, read_coco
 from model_def.compose.classes import Classes, with_classes
 from model_def.compose.components import classes_of, component
-from model_def.compose.datasets import is_local, local, replace_innermost
+from model_def.compose.datasets import is_local, replace_innermost
+from model_def.compose.storage import located
 from model_def.compose.suited import PANOPTIC, PLACE, unsuited
 from model_def.errors import ConfigError
 from model_def.experiment_types import Dataset, Experiment, Split
+from model_def.files import on_disk
+from model_def.storage.address import is_remote
 
 # Which evaluator reads the annotation files of which data set, its subclasses included. The first that fits counts.
 EVALUATORS = {
@@ -67,16 +70,17 @@ def _classes(dataset: Dataset, experiment: Experiment) -> Classes:
     if dataset.classes and not panoptic:
         return Classes(things=dataset.classes)
     where = experiment.where(*PLACE, "train", "ann_file")
-    name = os.path.join(dataset.root, dataset.train.ann_file)
-    if _kind(dataset.type) in (None, "XMLDataset") or not is_local(name):
+    name, backend_args = located(os.path.join(dataset.root, dataset.train.ann_file), experiment)
+    if _kind(dataset.type) in (None, "XMLDataset") or not (is_local(name) or is_remote(name)):
         raise ConfigError(
             what="the names of the classes can't be read from these annotations",
             value=dataset.type if is_local(name) else name,
             where=experiment.where(*PLACE),
-            allowed="a local annotation file of COCO's form" + ("" if panoptic else ", or `classes`"),
+            allowed="an annotation file of COCO's form" + ("" if panoptic else ", or `classes`"),
             next="copy the file to this machine" if panoptic else "write `dataset.classes: [first, second]`",
         )
-    found = read_coco(local(name, experiment.directory), where)
+    with on_disk(name, backend_args, context=experiment.directory, where=where) as path:
+        found = read_coco(path, where)
     return _panoptic(found, dataset, where) if panoptic else Classes(things=found.names)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -40,6 +40,13 @@ def walk(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 def dicts(node: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every dict at or below `node`, with its path."""
     return ((path, value) for path, value in walk(node) if isinstance(value, dict))
+
+
+def rebuilt(node: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """A copy of `node` in which each dict is what `change` makes of it, the inner ones first."""
+    if isinstance(node, dict):
+        return change({key: rebuilt(value, change) for key, value in node.items()})
+    return type(node)(rebuilt(item, change) for item in node) if isinstance(node, list | tuple) else node
 
 
 def dotted(path: Path) -> str:

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from model_def.errors import DataError
+from model_def.storage.cache import user_cache
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,8 @@ class Wheel:
 
 
 def downloads_dir() -> Path:
-    """Where downloaded files are kept: below `$XDG_CACHE_HOME`, else below `~/.cache`."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "determined-mmdet" / "downloads"
+    """Where downloaded files are kept."""
+    return user_cache("downloads")
 
 
 def fetch(wheel: Wheel) -> Path:

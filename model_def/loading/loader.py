@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from torch.utils.data import DataLoader
 
 from model_def.errors import WeightsError
+from model_def.loading.ahead import depth, fetch_ahead
 from model_def.loading.memory import Memory
 from model_def.loading.order import Order
 from model_def.loading.worker import Delivery, GoingOn, Reporting, read
@@ -68,7 +69,9 @@ class PlacedLoader(DataLoader[Any]):
     def _prepare_workers(self, states: Mapping[int, Any]) -> None:
         self._workers = {}
         self._memory = Memory(self.dataset)
-        if self.num_workers:
+        if not self.num_workers:
+            fetch_ahead(self.dataset)
+        else:
             self._workers = dict(states)
             self.collate_fn = Reporting(self._collate, self._memory)
             self.worker_init_fn = GoingOn(self._seed, self._memory, states)
@@ -154,7 +157,7 @@ def placed(dataloader: DataLoader[Any], *, waits: bool) -> PlacedLoader:
         waits: whether the state of an earlier run will be given to `resume` (or `skip`) before any batch is needed. A
             loop may ask for an iterator before.
     """
-    order = Order(dataloader.batch_sampler)
+    order = Order(dataloader.batch_sampler, workers=max(dataloader.num_workers, 1), depth=depth(dataloader))
     # torch forbids a new batch sampler because a started iterator would not see it; none has been started here.
     object.__setattr__(dataloader, "batch_sampler", order)
     vars(dataloader).update(

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from model_def.loading.ahead import with_coming
 from model_def.loading.places import place_of
 
 
@@ -17,8 +18,10 @@ class Order:
     a sampler that uses the process's own random numbers.
     """
 
-    def __init__(self, batch_sampler: Any) -> None:
+    def __init__(self, batch_sampler: Any, *, workers: int = 1, depth: int = 0) -> None:
+        """Each worker is told the `depth` batches that it gets next: so many more are drawn ahead."""
         self._batch_sampler = batch_sampler
+        self._workers, self._depth = workers, depth
         self._place = place_of(batch_sampler)
         self._drawn = 0
         self._waiting: collections.deque[Any] = collections.deque()
@@ -34,6 +37,10 @@ class Order:
 
     def __iter__(self) -> Iterator[Any]:
         # Nothing may happen before the first `next`: with workers, torch asks for two iterators and drops the first.
+        drawn = self._draw()
+        return with_coming(drawn, workers=self._workers, depth=self._depth) if self._depth else drawn
+
+    def _draw(self) -> Iterator[Any]:
         resumed, self._resumed = self._resumed, None
         self._drawn = 0
         self._waiting.clear()

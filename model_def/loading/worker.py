@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import get_worker_info
 
+from model_def.loading.ahead import fetch_ahead_in_worker
 from model_def.loading.memory import Memory
 from model_def.rng import rng_state, set_rng_state
 
@@ -60,6 +61,7 @@ class GoingOn:
     def __call__(self, worker: int) -> None:
         if self._seed is not None:
             self._seed(worker)
+        fetch_ahead_in_worker()
         if worker in self._states:
             self._memory.load_state_dict(self._states[worker]["memory"])
             set_rng_state(self._states[worker]["rng"])

@@ -16,6 +16,7 @@ from model_def.compose import Composed
 from model_def.compose.find import find_config
 from model_def.errors import WeightsError
 from model_def.experiment_types import Experiment
+from model_def.storage.options import STORES, Options
 from model_def.weights.download import cache_dir, fetch, is_url, sha256
 from model_def.weights.fit import LoadReport, Place, check_loadable, load_report
 from model_def.weights.initial import download_errors, without_covered_downloads, without_downloads
@@ -83,7 +84,16 @@ def pretrained(experiment: Experiment) -> Path | None:
     found = source(experiment)
     if found is None:
         return None
-    return clean_file(fetch(found, where=experiment.where(*PLACE)) if is_url(found) else Path(found))
+    if not is_url(found):
+        return clean_file(Path(found))
+    return clean_file(fetch(found, where=experiment.where(*PLACE), options=_options(found, experiment)))
+
+
+def _options(url: str, experiment: Experiment) -> Options | None:
+    """Those of the experiment's own store, if that is where `url` leads."""
+    store = experiment.hyperparameters.file_client_args
+    same = store is not None and STORES.get(store.backend) == url.partition("://")[0]
+    return Options.of(store.backend_args) if store and same else None
 
 
 def with_pretrained(composed: Composed, experiment: Experiment) -> Composed:

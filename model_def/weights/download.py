@@ -16,6 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model_def.errors import WeightsError
+from model_def.storage.address import Address, is_remote
+from model_def.storage.cache import user_cache
+from model_def.storage.choose import client_for
+from model_def.storage.client import StorageError
+from model_def.storage.options import Options
+from model_def.storage.problems import problem
 
 SCHEMES = ("http", "https", "s3", "gs")
 HASH = re.compile(r"-([0-9a-f]{8,64})\.pth$")
@@ -30,27 +36,32 @@ def is_url(name: str) -> bool:
 
 
 def cache_dir() -> Path:
-    """Where weights are kept: below `$XDG_CACHE_HOME`, else below `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "determined-mmdet" / "weights"
+    """Where weights are kept."""
+    return user_cache("weights")
 
 
-def fetch(url: str, *, where: str) -> Path:
+def fetch(url: str, *, where: str, options: Options | None = None) -> Path:
     """The local path of the file at `url`, downloaded if it isn't in the cache; an interrupted download continues.
 
-    A hash in the file's name (`-31f1eb1d.pth`, the beginning of its SHA-256) is checked.
+    A hash in the file's name (`-31f1eb1d.pth`, the beginning of its SHA-256) is checked. `options` are of the store,
+    for an `s3://` or `gs://` URL.
 
     Raises:
         WeightsError: it can't be reached, isn't there, or has another hash than its name says.
     """
     name = url.rsplit("/", 1)[-1].partition("?")[0]
-    folder = cache_dir() / hashlib.sha256(url.encode()).hexdigest()[:12]
+    server = options.endpoint_url if options else ""
+    folder = cache_dir() / hashlib.sha256(f"{server}{url}".encode()).hexdigest()[:12]
     kept = folder / name
     if kept.is_file():
         return kept
     with _locked(folder):
         if not kept.is_file():
             part = folder / f"{name}.part"
-            _download(url, part, where)
+            if is_remote(url):
+                _from_store(url, part, where, options or Options())
+            else:
+                _download(url, part, where)
             _check_hash(part, name, url, where)
             os.replace(part, kept)
     return kept
@@ -78,11 +89,9 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _download(url: str, part: Path, where: str) -> None:
-    scheme = url.partition("://")[0]
-    bring = {"s3": _from_s3, "gs": _from_gs}.get(scheme, _from_http)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            bring(url, part)
+            _from_http(url, part)
             return
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code != 416:  # asking again doesn't help
@@ -109,32 +118,13 @@ def _from_http(url: str, part: Path) -> None:
                 raise ConnectionError(f"the connection ended after {file.tell()} bytes")
 
 
-def _from_s3(url: str, part: Path) -> None:
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    bucket, key = _bucket_and_key(url)
+def _from_store(url: str, part: Path, where: str, options: Options) -> None:
+    address = Address.parse(url)
+    client = client_for(address.scheme, options)
     try:
-        boto3.client("s3").download_file(bucket, key, str(part))
-    except (BotoCoreError, ClientError) as error:
-        raise ConnectionError(str(error)) from error
-
-
-def _from_gs(url: str, part: Path) -> None:
-    from google.api_core.exceptions import GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
-    from google.cloud import storage
-
-    bucket, key = _bucket_and_key(url)
-    try:
-        storage.Client().bucket(bucket).blob(key).download_to_filename(str(part))
-    except (GoogleAPIError, GoogleAuthError) as error:
-        raise ConnectionError(str(error)) from error
-
-
-def _bucket_and_key(url: str) -> tuple[str, str]:
-    bucket, _, key = url.partition("://")[2].partition("/")
-    return bucket, key
+        client.get_file(address, part)
+    except StorageError as error:
+        raise WeightsError.of(problem(error, where=where, client=client).problems) from error
 
 
 def _check_hash(part: Path, name: str, url: str, where: str) -> None:

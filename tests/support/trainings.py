@@ -16,8 +16,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -105,12 +106,14 @@ def run(
     resume: bool = False,
     stop: Stop | None = None,
     processes: int = 1,
+    environment: Mapping[str, str] = MappingProxyType({}),
     code: int | None = None,
 ) -> Result:
     """Train to the end, or to `stop`; `code` is what it must end with (by default 0, or that of the stop)."""
     output.parent.mkdir(parents=True, exist_ok=True)
     log = output.with_name(f"{output.name}.log")
-    started = start(experiment, output, *overrides, cwd=cwd, resume=resume, stop=stop, processes=processes, log=log)
+    how: dict[str, Any] = {"resume": resume, "stop": stop, "processes": processes, "environment": environment}
+    started = start(experiment, output, *overrides, cwd=cwd, log=log, **how)
     for each in started:
         each.join(300)
         if each.is_alive():
@@ -130,6 +133,7 @@ def start(
     resume: bool = False,
     stop: Stop | None = None,
     processes: int = 1,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Any]:
     """The running processes."""
     target = ["--resume", str(output)] if resume else ["--output", str(output)]
@@ -137,8 +141,8 @@ def start(
     log.write_bytes(b"")  # the processes append to it
     started = []
     for rank in range(processes):
-        environment = _ranks(rank, processes, port) if processes > 1 else {}
-        arguments = (str(cwd), str(log), environment, ["train", str(experiment), *overrides, *target], stop)
+        variables = {**environment, **(_ranks(rank, processes, port) if processes > 1 else {})}
+        arguments = (str(cwd), str(log), variables, ["train", str(experiment), *overrides, *target], stop)
         started.append(_context().Process(target=_main, args=arguments))
         started[-1].start()
     return started

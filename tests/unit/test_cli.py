@@ -61,6 +61,11 @@ def test_help_names_every_command_with_examples(arguments, capsys):
         (["train", "x.yaml", "--ouput", "here"], "did you mean --output?"),
         (["train", "x.yaml", "--output"], "expected one argument"),
         (["data", "quikstart"], "choose from"),
+        (["data", "coco"], "required: --to"),
+        (["data", "coco", "--to", "x", "--thread", "4"], "did you mean --threads?"),
+        (["data", "put", "x"], "required: s3://…|gs://…"),
+        (["data", "put", "x", "s3://b", "--threads", "0"], "invalid number from 1 to 256 value: '0'"),
+        (["data", "check"], "required: EXPERIMENT.yaml"),
         (["predict", "out"], "required: IMAGE"),
         (["predict", "out", "a.png", "--threshold", "30"], "invalid score from 0 to 1 value: '30'\n"),
         (["ls", "--al"], "unrecognized arguments: --al"),
@@ -74,6 +79,11 @@ def test_a_wrong_command_line_ends_with_2_and_a_hint(arguments, message, capsys)
     assert out == ""
     assert err.startswith("usage: python -m model_def ")
     assert message in err
+
+
+def test_a_command_of_data_comes_before_its_options(capsys):
+    assert cli.main(["data", "--root", "x", "coco"]) == 2
+    assert "next:    python -m model_def data coco --help" in capsys.readouterr().err
 
 
 def test_a_missing_experiment_ends_with_2_in_one_message_and_writes_nothing(tmp_path):

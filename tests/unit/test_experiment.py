@@ -11,7 +11,7 @@ import yaml
 
 from model_def.errors import ExperimentError
 from model_def.experiment import experiment_from, load_experiment
-from model_def.experiment_types import Experiment, Length
+from model_def.experiment_types import Experiment, FileClientArgs, Length
 from model_def.yaml_source import Loader
 
 MINIMAL = """\
@@ -201,7 +201,7 @@ data: {file_client_args: {backend: disk}, anything: 1}
     )
     experiment = load(tmp_path, text)
     assert experiment.searcher.max_length == Length(unit="epochs", value=3)
-    assert experiment.hyperparameters.file_client_args == {"backend": "disk"}
+    assert experiment.hyperparameters.file_client_args == FileClientArgs(backend="disk")
     assert "python3 -m model_def.train" in experiment.notes[0]
     assert "hyperparameters.file_client_args" in experiment.notes[1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import http.server
@@ -26,7 +27,10 @@ from torch import nn
 from model_def.compose import compose
 from model_def.errors import UserError, WeightsError
 from model_def.experiment import experiment_from
-from model_def.experiment_types import Experiment
+from model_def.experiment_types import Experiment, FileClientArgs
+from model_def.storage.address import Address
+from model_def.storage.choose import client_for
+from model_def.storage.options import Options
 from model_def.weights import (
     Place,
     check_loadable,
@@ -364,31 +368,28 @@ def test_what_can_not_be_fetched(
     assert not [path for path in cache_dir().rglob("*.pth") if path.is_file()]
 
 
-def test_from_s3(
-    server: tuple[str, type[Handler]], checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(download, "PAUSE", 0)
-    for name, value in {"AWS_ENDPOINT_URL": server[0], "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}.items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "www" / "bucket" / "deep").mkdir(parents=True)
-    (tmp_path / "www" / "bucket" / "deep" / "w.pth").write_bytes(checkpoint.read_bytes())
-    assert fetch("s3://bucket/deep/w.pth", where="e.yaml").read_bytes() == checkpoint.read_bytes()
-    with pytest.raises(WeightsError, match="404"):
-        fetch("s3://bucket/deep/missing.pth", where="e.yaml")
+@pytest.mark.parametrize("store", ["s3", "gcs"])
+def test_from_a_store(store: str, request: pytest.FixtureRequest, checkpoint: pathlib.Path) -> None:
+    bucket = request.getfixturevalue(f"{store}_bucket")
+    client_for(bucket.scheme, Options()).put_file(bucket / "deep/w.pth", checkpoint)
+    assert fetch(f"{bucket}deep/w.pth", where="e.yaml").read_bytes() == checkpoint.read_bytes()
+    with pytest.raises(WeightsError, match="no such object") as caught:
+        fetch(f"{bucket}deep/missing.pth", where="e.yaml")
+    assert f"{bucket}deep/w.pth" in caught.value.problems[0].allowed
+    with pytest.raises(WeightsError, match="no such bucket"):
+        fetch(f"{bucket.scheme}://no-such-bucket/w.pth", where="e.yaml")
 
 
-def test_from_google_storage(
-    server: tuple[str, type[Handler]], checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+def test_from_the_store_that_the_experiment_names(
+    s3_bucket: Address, checkpoint: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "PAUSE", 0)
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", server[0])
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "trees")
-    folder = tmp_path / "www" / "download" / "storage" / "v1" / "b" / "bucket" / "o"
-    folder.mkdir(parents=True)
-    (folder / "w.pth").write_bytes(checkpoint.read_bytes())
-    assert fetch("gs://bucket/w.pth", where="e.yaml").read_bytes() == checkpoint.read_bytes()
-    with pytest.raises(WeightsError, match="404"):
-        fetch("gs://bucket/missing.pth", where="e.yaml")
+    url = os.environ["AWS_ENDPOINT_URL"]
+    client_for("s3", Options()).put_file(s3_bucket / "w.pth", checkpoint)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    one = experiment(f"{s3_bucket}w.pth")
+    args = FileClientArgs(backend="s3", backend_args={"backend": "s3", "endpoint_url": url})
+    named = dataclasses.replace(one.hyperparameters, file_client_args=args)
+    assert pretrained(dataclasses.replace(one, hyperparameters=named))
 
 
 def test_a_cache_that_can_not_be_written(checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any) -> None:

@@ -1,0 +1,150 @@
+"""Loads a data set once in one way, and prints what it costs as JSON: `benchmarks.data` compares them.
+
+    python -m benchmarks.data_side disk|store|boto3|tar FOLDER [BACKEND_ARGS]
+
+All decode the same JPEGs to 640 × 480 in two workers, in batches of 8, with the transforms and the loader of training.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import boto3
+import mmcv
+import psutil
+import torch
+from mmcv.transforms import LoadImageFromFile, Resize
+from mmdet.registry import DATASETS, TRANSFORMS
+from mmdet.utils import register_all_modules
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from model_def.loading.loader import placed
+from model_def.storage.register import register
+
+BATCH, WORKERS, EPOCHS = 8, 2, 2
+WARM_UP = 10  # batches: workers start, clients connect
+SCALE = (640, 480)
+BUCKET = "coco"
+
+
+@TRANSFORMS.register_module()
+class LoadWithBoto3(LoadImageFromFile):  # type: ignore[misc]
+    """What one writes first: boto3, an object when it is needed."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        body = boto3_client().get_object(Bucket=BUCKET, Key=results["img_path"])["Body"].read()
+        return with_image(results, body)
+
+
+@DATASETS.register_module()
+class Tars(IterableDataset[Any]):
+    """Shards in the form of WebDataset: tar files that are read from their beginning to their end, as they arrive."""
+
+    def __init__(self, shards: list[str], transforms: list[Callable[[Any], Any]]) -> None:
+        self.shards, self.transforms = shards, transforms
+
+    def __iter__(self) -> Iterator[Any]:
+        info = get_worker_info()
+        for shard in self.shards[info.id :: info.num_workers] if info else self.shards:
+            body = boto3_client().get_object(Bucket=BUCKET, Key=shard)["Body"]
+            with tarfile.open(fileobj=body, mode="r|") as tar:
+                for number, member in enumerate(tar):
+                    file = tar.extractfile(member)
+                    results = with_image({"img_id": number}, file.read() if file else b"")
+                    yield functools.reduce(lambda value, transform: transform(value), self.transforms, results)
+
+
+@functools.cache
+def boto3_client() -> Any:
+    """This worker's."""
+    return boto3.session.Session().client("s3")
+
+
+def with_image(results: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """What LoadImageFromFile makes of a file's bytes."""
+    image = mmcv.imfrombytes(body)
+    return {**results, "img": image, "img_shape": image.shape[:2], "ori_shape": image.shape[:2]}
+
+
+def dataset(root: str, annotations: str, load: dict[str, Any], backend_args: dict[str, Any] | None) -> dict[str, Any]:
+    """The config of a data set of images."""
+    pipeline = [load, {"type": "Resize", "scale": SCALE}, {"type": "mmdet.PackDetInputs"}]
+    own = {"backend_args": backend_args} if backend_args else {}
+    return {
+        "type": "mmdet.CocoDataset", "ann_file": annotations, "data_prefix": {"img": root}, "pipeline": pipeline,
+        "metainfo": {"classes": ("thing",)}, **own,
+    }  # fmt: skip
+
+
+def loader(config: dict[str, Any]) -> DataLoader[Any]:
+    """As mmengine builds it."""
+    sampler = {"type": "DefaultSampler", "shuffle": True}
+    built: DataLoader[Any] = Runner.build_dataloader(
+        {
+            "batch_size": BATCH, "num_workers": WORKERS, "persistent_workers": True, "sampler": sampler,
+            "dataset": config,
+        },
+        seed=0,
+    )  # fmt: skip
+    return built
+
+
+def build(way: str, folder: pathlib.Path, backend_args: dict[str, Any]) -> Iterable[Any]:
+    """The loader of one way."""
+    annotations = str(folder / "annotations.json")
+    load: dict[str, Any] = {"type": "LoadImageFromFile"}
+    if way == "disk":
+        return placed(loader(dataset(f"{folder}/{BUCKET}/", annotations, load, None)), waits=False)
+    if way == "store":
+        load["backend_args"] = backend_args
+        return placed(loader(dataset(f"s3://{BUCKET}/", annotations, load, None)), waits=False)
+    if way == "boto3":
+        return loader(dataset("", annotations, {"type": "LoadWithBoto3"}, None))
+    shards = sorted(path.name for path in (folder / BUCKET).glob("*.tar"))
+    transforms = [Resize(scale=SCALE), TRANSFORMS.build({"type": "mmdet.PackDetInputs", "meta_keys": ("img_id",)})]
+    tars = Tars(shards, transforms)
+    return DataLoader(tars, BATCH, num_workers=WORKERS, persistent_workers=True, collate_fn=lambda batch: batch)
+
+
+def workers() -> list[psutil.Process]:
+    """The processes that load."""
+    return list(psutil.Process().children(recursive=True))
+
+
+def seconds_of_cpu() -> float:
+    """Of this process and its workers, so far."""
+    return float(sum(sum(process.cpu_times()[:2]) for process in (psutil.Process(), *workers())))
+
+
+def epoch(batches: Iterable[Any]) -> dict[str, float]:
+    """Images and seconds behind the warm-up."""
+    images, began, cpu = 0, 0.0, 0.0
+    for number, batch in enumerate(batches, start=1):
+        if number > WARM_UP:
+            images += len(batch["inputs"] if isinstance(batch, dict) else batch)
+        elif number == WARM_UP:
+            began, cpu = time.perf_counter(), seconds_of_cpu()
+    seconds = time.perf_counter() - began
+    memory = max(process.memory_full_info().uss for process in workers())
+    return {"rate": images / seconds, "cpu": 1000 * (seconds_of_cpu() - cpu) / images, "memory": memory / 2**20}
+
+
+def main(way: str, folder: str, backend_args: str = "{}") -> None:
+    """Load twice."""
+    torch.set_num_threads(1)
+    register_all_modules()
+    register()
+    batches = build(way, pathlib.Path(folder), json.loads(backend_args))
+    print(json.dumps([epoch(batches) for _ in range(EPOCHS)]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,113 @@
+"""`file_client_args`: relative paths of the config become objects of a bucket, and all that reads them is told how."""
+
+from __future__ import annotations
+
+import functools
+import os.path
+from collections.abc import Callable
+from typing import Any
+
+from model_def.compose.components import component
+from model_def.compose.datasets import LOADERS, is_local
+from model_def.compose.tree import rebuilt, type_name, walk
+from model_def.errors import ConfigError
+from model_def.experiment_types import Experiment, FileClientArgs
+from model_def.storage.options import STORES
+
+# The sections of what reads data.
+READERS = (*LOADERS, "val_evaluator", "test_evaluator", "default_hooks", "custom_hooks", "tta_pipeline")
+# What an evaluator reads; a data set joins all that it reads to its `data_root`.
+EVALUATED = ("ann_file", "seg_prefix")
+OWN_STORAGE = ("CheckpointHook",)  # writes somewhere else
+
+Node = dict[str, Any]
+
+
+def apply_storage(config: Node, experiment: Experiment) -> Node:
+    """`config` with the experiment's `file_client_args`, or unchanged if it has none; twice is as good as once.
+
+    Absolute paths and addresses stay, and so do `backend_args` that the config has itself.
+
+    Raises:
+        ConfigError: the bucket would hold nothing that the config reads.
+    """
+    given = experiment.hyperparameters.file_client_args
+    if given is None or not given.backend_args:
+        return config
+    moved = _in_readers(config, functools.partial(_moved, base=given.base)) if given.base else config
+    result = _in_readers(moved, functools.partial(_told, given=given))
+    _require_use(result, given, experiment)
+    return result
+
+
+def client_place(experiment: Experiment) -> tuple[str, str]:
+    """Where the experiment has its `file_client_args`: `data` is the old place."""
+    old = ("data", "file_client_args")
+    return old if experiment.source.has(*old) else ("hyperparameters", "file_client_args")
+
+
+def located(path: str, experiment: Experiment) -> tuple[str, Node | None]:
+    """Where a path of the experiment leads, and the `backend_args` to read it with."""
+    given = experiment.hyperparameters.file_client_args
+    if given is None or given.backend not in STORES:
+        return path, None
+    return _joined({"path": path}, given.base).get("path", path) if given.base else path, given.backend_args
+
+
+def with_whole_addresses(config: Node) -> Node:
+    """`config` in which no `gs://` path stands below a `data_root`: mmengine would join the two."""
+    return _in_readers(config, _whole)
+
+
+def _in_readers(config: Node, change: Callable[[Node], Node]) -> Node:
+    return {key: rebuilt(value, change) if key in READERS else value for key, value in config.items()}
+
+
+def _moved(node: Node, base: str) -> Node:
+    """A data set or an evaluator whose relative paths begin at `base`."""
+    if "data_root" in _arguments(node):
+        return {**node, **_joined({"data_root": node.get("data_root") or ""}, base)}
+    return {**node, **_joined({key: node[key] for key in EVALUATED if isinstance(node.get(key), str)}, base)}
+
+
+def _told(node: Node, given: FileClientArgs) -> Node:
+    """Something that reads files with its `backend_args`."""
+    reads = "backend_args" in _arguments(node) and type_name(node) not in OWN_STORAGE
+    if given.backend == "fake" and {"data_root", "ann_file"} & _arguments(node):
+        reads = False  # made images are no annotations
+    return {**node, "backend_args": dict(given.backend_args)} if reads and not node.get("backend_args") else node
+
+
+def _whole(node: Node) -> Node:
+    prefixes: Any = node.get("data_prefix")
+    prefixes = prefixes if isinstance(prefixes, dict) else {}
+    files = {key: node[key] for key in ("ann_file", "proposal_file") if node.get(key)}
+    root = node.get("data_root")
+    if not root or not any(str(path).startswith("gs://") for path in (*prefixes.values(), *files.values())):
+        return node
+    whole = {"data_prefix": {**prefixes, **_joined(prefixes, root)}} if prefixes else {}
+    return {**node, **_joined(files, root), **whole, "data_root": ""}
+
+
+def _joined(paths: Node, base: str) -> Node:
+    return {key: os.path.join(base, path) for key, path in paths.items() if is_local(path) and not os.path.isabs(path)}
+
+
+def _arguments(node: Node) -> set[str]:
+    known = component(node["type"]) if node.get("type") else None
+    return set(known.arguments) if known else set()
+
+
+def _require_use(config: Node, given: FileClientArgs, experiment: Experiment) -> None:
+    values = [value for _, value in walk({key: config.get(key) for key in READERS})]
+    start = given.base or (f"{STORES[given.backend]}://" if given.backend in STORES else "")
+    if any(isinstance(value, str) and value.startswith(start) for value in values if start) or given.backend == "fake":
+        return
+    raise ConfigError(
+        what="`file_client_args` has no effect: nothing in the config is read from this store",
+        value=start,
+        where=experiment.where(*client_place(experiment)),
+        allowed="a `bucket_name`, in which relative paths are looked for; or paths that begin with "
+        f"{STORES[given.backend]}://",
+        next="write `bucket_name: …` and make `dataset.root` relative, or take `file_client_args` out",
+    )

@@ -1,0 +1,156 @@
+"""A data set that fetches the objects of a whole batch together, and those of the batches that come after it.
+
+Only bytes move earlier: nothing is decoded, and no random number is drawn. So the samples stay what they were.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from mmdet.datasets.samplers import GroupMultiSourceSampler
+from mmengine.fileio import get_file_backend
+from torch.utils.data import DataLoader, get_worker_info
+
+from model_def.loading.memory import transforms
+from model_def.storage.address import is_remote
+from model_def.storage.backend import StoreBackend
+from model_def.storage.register import register
+
+# Their samplers draw from generators of their own, but for one: to ask them earlier changes nothing.
+QUIET = ("torch.utils.data.", "mmengine.dataset.", "mmdet.datasets.samplers.")
+
+
+class Batch(list[Any]):
+    """The indices of a batch. `coming` are those that the same worker gets next."""
+
+    coming: tuple[Any, ...] = ()
+
+
+def with_coming(batches: Iterable[Any], *, workers: int, depth: int) -> Iterator[Batch]:
+    """Each batch with the indices of the `depth` batches that its worker gets after it.
+
+    Args:
+        batches: dealt to the workers in turn; asked for `depth * workers` batches early.
+    """
+    waiting: collections.deque[Any] = collections.deque()
+    for batch in batches:
+        waiting.append(batch)
+        if len(waiting) > depth * workers:
+            yield _first(waiting, workers)
+    while waiting:
+        yield _first(waiting, workers)
+
+
+def _first(waiting: collections.deque[Any], workers: int) -> Batch:
+    later = itertools.islice(waiting, workers, None, workers)
+    batch = Batch(waiting[0])
+    batch.coming = tuple(index for indices in later for index in indices)
+    waiting.popleft()
+    return batch
+
+
+def depth(dataloader: DataLoader[Any]) -> int:
+    """How many batches ahead each worker should know: 0 unless the images are in a store and the order may be asked."""
+    store, sampler = store_of(dataloader.dataset), dataloader.batch_sampler
+    if store is None or not _is_quiet(sampler) or not _is_quiet(getattr(sampler, "sampler", None)):
+        return 0
+    return math.ceil(2 * store.options.threads / max(dataloader.batch_size or getattr(sampler, "batch_size", 1), 1))
+
+
+def _is_quiet(sampler: Any) -> bool:
+    return type(sampler).__module__.startswith(QUIET) and not isinstance(sampler, GroupMultiSourceSampler)
+
+
+def store_of(dataset: Any) -> StoreBackend | None:
+    """The store that the images of a data set are in; None if that is the disk, or can't be told."""
+    paths = _paths(dataset, 0) if len(dataset) else []
+    loaders = [each for each in transforms(dataset) if hasattr(each, "backend_args")]  # of images, then of others
+    if not paths or not loaders:
+        return None
+    backend = get_file_backend(paths[0], backend_args=loaders[0].backend_args, enable_singleton=True)
+    return backend if isinstance(backend, StoreBackend) else None
+
+
+def _paths(dataset: Any, index: Any) -> list[str]:
+    """The objects that a sample is made from, as far as the annotations name them."""
+    while not hasattr(dataset, "get_data_info") and hasattr(dataset, "dataset"):
+        dataset = dataset.dataset
+    if not hasattr(dataset, "get_data_info") or not isinstance(index, int):
+        return []
+    info = dataset.get_data_info(index)
+    return [value for key, value in info.items() if key.endswith("path") and is_remote(value)]
+
+
+def fetch_ahead(dataset: Any) -> None:
+    """Let this process's copy of `dataset` fetch ahead, if its images are in a store."""
+    store = store_of(dataset)
+    if store is not None and not hasattr(dataset, "__getitems__"):
+        vars(dataset)["__getitems__"] = _Together(dataset, store)  # what torch's fetcher looks for
+
+
+def fetch_ahead_in_worker() -> None:
+    """The same in a worker process, for its own copy."""
+    register()  # a spawned one has imported only what it was sent
+    if info := get_worker_info():
+        fetch_ahead(info.dataset)
+
+
+class _Together:
+    """A whole batch of samples."""
+
+    def __init__(self, dataset: Any, store: StoreBackend) -> None:
+        self._dataset = dataset
+        self._store = store
+
+    def __call__(self, indices: Any) -> list[Any]:
+        coming = getattr(indices, "coming", ())
+        self._store.fetch_ahead(path for index in (*indices, *coming) for path in _paths(self._dataset, index))
+        return [self._dataset[index] for index in indices]
+
+
+class AheadOf:
+    """A batch sampler that tells each worker its coming batches."""
+
+    def __init__(self, batch_sampler: Any, *, workers: int, depth: int) -> None:
+        self._batch_sampler, self._workers, self._depth = batch_sampler, workers, depth
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._batch_sampler, name)
+
+    def __len__(self) -> int:
+        return len(self._batch_sampler)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return with_coming(self._batch_sampler, workers=self._workers, depth=self._depth)
+
+
+def looking_ahead(dataloader: DataLoader[Any]) -> DataLoader[Any]:
+    """Make a built dataloader fetch ahead, if its images are in a store; it is the same object."""
+    if store_of(dataloader.dataset) is None:
+        return dataloader
+    workers = max(dataloader.num_workers, 1)
+    sampler = AheadOf(dataloader.batch_sampler, workers=workers, depth=depth(dataloader))
+    # torch forbids a new batch sampler because a started iterator would not see it; none has been started here.
+    object.__setattr__(dataloader, "batch_sampler", sampler)
+    dataloader.worker_init_fn = _Starting(dataloader.worker_init_fn)
+    if not dataloader.num_workers:
+        fetch_ahead(dataloader.dataset)
+    return dataloader
+
+
+class _Starting:
+    """A `worker_init_fn` that lets the worker fetch ahead."""
+
+    def __init__(self, seed: Callable[[int], None] | None) -> None:
+        self._seed = seed
+
+    def __call__(self, worker: int) -> None:
+        if self._seed is not None:
+            self._seed(worker)
+        fetch_ahead_in_worker()

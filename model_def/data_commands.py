@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from model_def.storage.options import Options
+    from model_def.transfer.cache import Warming
     from model_def.transfer.check import Inventory
+    from model_def.transfer.coco import Download
+    from model_def.transfer.put import Upload
 
 
 def coco(arguments: Namespace) -> int:
@@ -30,6 +33,8 @@ def coco(arguments: Namespace) -> int:
     if unknown := [split for split in splits if split not in SPLITS[arguments.year]]:
         allowed = ", ".join(SPLITS[arguments.year])
         raise ConfigError(what=f"COCO {arguments.year} has no such split", value=unknown[0], allowed=allowed)
+    if arguments.year == 2014 and (arguments.panoptic or arguments.stuff):
+        raise ConfigError(what="COCO 2014 has no panoptic and stuff annotations", next="--year 2017")
     wanted = Wanted(
         year=arguments.year,
         splits=splits,
@@ -43,7 +48,7 @@ def coco(arguments: Namespace) -> int:
     try:
         download.run()
     except KeyboardInterrupt:
-        raise _stopped(f"{download.there:,} of {download.total:,} files are there", arguments) from None
+        raise _stopped(_there(download, "files are there"), arguments) from None
     console.print("  terms of use: https://cocodataset.org/#termsofuse")
     return 0
 
@@ -59,7 +64,7 @@ def put(arguments: Namespace) -> int:
     try:
         upload.run()
     except KeyboardInterrupt:
-        raise _stopped(f"{upload.there:,} of {upload.total:,} files are there", arguments) from None
+        raise _stopped(_there(upload, "files are there"), arguments) from None
     return 0
 
 
@@ -93,7 +98,7 @@ def cache(arguments: Namespace) -> int:
         try:
             warming.run()
         except KeyboardInterrupt:
-            raise _stopped(f"{warming.there:,} of {warming.total:,} objects are in the cache", arguments) from None
+            raise _stopped(_there(warming, "objects are in the cache"), arguments) from None
     return 0
 
 
@@ -123,6 +128,10 @@ def _options(arguments: Namespace) -> Options:
     from model_def.storage.options import Options
 
     return Options.of({"endpoint_url": arguments.endpoint_url, "threads": arguments.threads}, where="command line")
+
+
+def _there(work: Download | Upload | Warming, what: str) -> str:
+    return f"{work.there:,} of {work.total:,} {what}" if work.total else "nothing was changed"
 
 
 def _stopped(done: str, arguments: Namespace) -> Stopped:

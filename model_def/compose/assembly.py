@@ -87,8 +87,6 @@ class Assembly:
         with self.mistakes.noted():
             self._lay(apply_dataset(self.config, experiment), "hyperparameters", "dataset")
         with self.mistakes.noted():
-            self._lay(apply_storage(self.config, experiment), *client_place(experiment))
-        with self.mistakes.noted():
             self._lay(derive.batch_size(self.config, experiment, slots), "hyperparameters", "global_batch_size")
         self.length_notes: tuple[str, ...] = ()
         with self.mistakes.noted():
@@ -118,7 +116,7 @@ class Assembly:
             self.layers.append(from_nowhere(RESCALED, config))
         with self.mistakes.noted():
             check_scaling(self.config, self.experiment)
-        with self.mistakes.noted():  # again, for what the overrides brought
+        with self.mistakes.noted():  # here, for it is about all paths, the overrides' too
             self._lay(with_whole_addresses(apply_storage(self.config, self.experiment)), *client_place(self.experiment))
         config = derive.complete(derive.test_as_val(self.before, self.config), self.experiment)
         with self.mistakes.noted():

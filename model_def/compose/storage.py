@@ -24,7 +24,7 @@ Node = dict[str, Any]
 
 
 def apply_storage(config: Node, experiment: Experiment) -> Node:
-    """`config` with the experiment's `file_client_args`, or unchanged if it has none; twice is as good as once.
+    """`config` with the experiment's `file_client_args`, or unchanged if it has none.
 
     Absolute paths and addresses stay, and so do `backend_args` that the config has itself.
 
@@ -73,8 +73,6 @@ def _moved(node: Node, base: str) -> Node:
 def _told(node: Node, given: FileClientArgs) -> Node:
     """Something that reads files with its `backend_args`."""
     reads = "backend_args" in _arguments(node) and type_name(node) not in OWN_STORAGE
-    if given.backend == "fake" and {"data_root", "ann_file"} & _arguments(node):
-        reads = False  # made images are no annotations
     return {**node, "backend_args": dict(given.backend_args)} if reads and not node.get("backend_args") else node
 
 

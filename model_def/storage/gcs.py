@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import importlib
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,6 +113,7 @@ class GCSClient:
     @contextlib.contextmanager
     def _translated(self, address: Address) -> Iterator[None]:
         """Errors of google's libraries and of the network below them become a `StorageError`."""
+        _import_google()
         from google.api_core.exceptions import GoogleAPIError
         from google.auth.exceptions import GoogleAuthError
         from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
@@ -124,10 +127,9 @@ class GCSClient:
             raise told(error, address, server=host(endpoint("gs", self._options))) from error
 
     def _make(self) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # for how long google will support this Python
-            from google.auth.credentials import AnonymousCredentials
-            from google.cloud import storage
+        _import_google()
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import storage
         from requests.adapters import HTTPAdapter
 
         options = self._options
@@ -142,6 +144,14 @@ class GCSClient:
         client._http.mount("http://", adapter)
         client._bucket_metadata_cache = None  # it asks for the bucket beside each object, in a thread, for tracing
         return client
+
+
+def _import_google() -> None:
+    """Import google's libraries without their warning of how long they will support this Python."""
+    if "google.cloud.storage" not in sys.modules:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            importlib.import_module("google.cloud.storage")
 
 
 def _page(client: Any, address: Address, words: dict[str, Any]) -> tuple[tuple[Stat, ...], str | None]:

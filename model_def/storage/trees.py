@@ -36,7 +36,7 @@ class Trees:
         """All files below the local folder `source`."""
         if not source.is_dir():
             raise NotADirectoryError(f"{source} is not a folder")
-        files = [Path(folder, name) for folder, _, names in os.walk(source) for name in names]
+        files = [Path(folder, name) for folder, _, names in os.walk(source, followlinks=True) for name in names]
         self._each(lambda file: self._client.put_file(target / file.relative_to(source).as_posix(), file), files)
 
     def download(self, source: Address, target: Path) -> None:

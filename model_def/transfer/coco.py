@@ -64,8 +64,8 @@ class Download:
                 for inner in one.zips:
                     self._bring_inner(one, inner)
                 self._compare(one)
-            if "unlabeled" in wanted.splits and write_unlabeled(self._to):
-                self._tell(f"{MADE}: written, for mmdet's semi-supervised configs")
+            if "unlabeled" in wanted.splits:
+                self._add_unlabeled()
 
     def _bring(self, source: Source, todo: Sequence[Member], to: Destination, *, prefix: str, of: int) -> None:
         """Unpack some files of an archive."""
@@ -96,6 +96,7 @@ class Download:
             return
         with self._keep() as keep:
             if keep.sizes(str(Path(inner.name).parent)).get(inner.name) != inner.size:
+                self.total += 1
                 self._bring(one.source, [inner], keep, prefix="", of=1)
             kept = keep.root / inner.name
             source = OnDisk.open(kept)
@@ -105,6 +106,7 @@ class Download:
             prefix = f"{folder.rpartition('/')[0]}/" if whole else f"{folder}/"
             there = sizes(self._to, {folder})
             todo = [member for member in files if there.get(prefix + member.name) != member.size]
+            self.total, self.there = self.total + len(files), self.there + len(files) - len(todo)
             self._bring(source, todo, self._to, prefix=prefix, of=len(files))
             kept.unlink()
 
@@ -123,6 +125,13 @@ class Download:
         names = self._names(file)
         _require(names, one.files, file, one.source)
         self._tell(f"{one.archive.holds}: all {len(names):,} images of {file} are there")
+
+    def _add_unlabeled(self) -> None:
+        try:
+            if write_unlabeled(self._to):
+                self._tell(f"{MADE}: written, for mmdet's semi-supervised configs")
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(what="the file can't be written", value=MADE, where=f"{self._to}: {error}") from error
 
     def _names(self, file: str, suffix: str = "") -> set[str]:
         try:

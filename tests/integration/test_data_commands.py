@@ -149,6 +149,17 @@ def test_cache_stays_within_its_bound_and_says_so(
     assert "the disk cache is read-only" in error
 
 
+def test_cache_that_keeps_nothing_is_told_and_ends_soon(
+    context: pathlib.Path, uploaded: tuple[Client, Address], data
+) -> None:
+    store = f"{{backend: s3, bucket_name: {uploaded[1].bucket}, cache: {{dir: e.yaml/cache}}}}"
+    code, _, error = data("cache", "dataset.root=shapes", f"file_client_args={store}")
+    assert code == 2
+    assert "objects could not be brought" in error
+    assert "the disk cache e.yaml/cache didn't keep it" in error
+    assert "Traceback" not in error
+
+
 def test_cache_of_local_files_has_nothing_to_do(context: pathlib.Path, data) -> None:
     code, told, _ = data("cache")
     assert (code, told.splitlines()[-1]) == (0, "nothing to bring: all files are on this machine")

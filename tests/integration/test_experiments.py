@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from mmengine.fileio import get_file_backend
 
 from model_def import cli
 from model_def.compose import compose
 from model_def.errors import ConfigError
 from model_def.experiment import experiment_from, load_experiment
 from model_def.experiment_types import Experiment
+from model_def.storage.register import register
 from tests.support import trainings
 from tests.support.commands import REPO, metrics
 from tests.support.expected_data import expected_data
@@ -54,15 +56,31 @@ def context(tmp_path_factory) -> pathlib.Path:
     return context
 
 
+@pytest.fixture(scope="module")
+def buckets(context, s3, gcs, s3_buckets, gcs_buckets) -> dict[str, str]:
+    """`my-bucket` of both kinds, with COCO's made data; returns the environment that leads to them."""
+    environment = {**s3.environment, **gcs.environment, "XDG_CACHE_HOME": str(context / "cache")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        register()
+        for bucket in (s3_buckets("my-bucket"), gcs_buckets("my-bucket")):
+            get_file_backend(str(bucket)).copytree_from_local(context / "data/coco", f"{bucket}coco")
+    return environment
+
+
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=str)
-def test_it_trains(path, context, tmp_path, monkeypatch):
+def test_it_trains(path, context, tmp_path, monkeypatch, request):
     if "panoptic" in path.name:
         pytest.importorskip("panopticapi")
     monkeypatch.chdir(context)
+    environment = request.getfixturevalue("buckets") if "cloud" in path.parts else {}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     fixed = [*_told(path), "use_pretrained=false", f"global_batch_size={BATCH}"]
     config = compose(load_experiment(path, fixed), slots=1).config.to_dict()
     output = tmp_path / "output"
-    trainings.run(path, output, *fixed, *_short(config), *tiny(config), cwd=context)
+    trainings.run(path, output, *fixed, *_short(config), *tiny(config), cwd=context, environment=environment)
     lines = metrics(output / "metrics.jsonl")
     assert [line["steps_completed"] for line in lines if line["group"] == "training"][:2] == [1, 2]
     assert content(path)["searcher"]["metric"] in lines[-1]["metrics"]
@@ -115,7 +133,7 @@ def test_the_other_end_of_a_search_passes_the_check(path, context, monkeypatch, 
 def test_layers_train_together(context, tmp_path, monkeypatch):
     """Nearly all of `merge_configs/`, in one training."""
     monkeypatch.chdir(context)
-    left_out = ("1x", "2x", "3x", "masks", "small_images", "freeze", "mixed_precision")
+    left_out = ("coco_below", "1x", "2x", "3x", "masks", "small_images", "freeze", "mixed_precision")
     layers = [path for path in LAYERS if not any(word in path for word in left_out)]
     path = pathlib.Path("experiments/retinanet/retinanet_r50_fpn_1x_coco.yaml")
     fixed = [f"merge_config={layers}", f"global_batch_size={BATCH}"]

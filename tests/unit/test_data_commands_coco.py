@@ -243,6 +243,7 @@ def test_a_file_that_changes_on_the_server_is_noticed(server):
     ("arguments", "message"),
     [
         (["--year", "2014", "--split", "unlabeled"], "COCO 2014 has no such split: 'unlabeled'"),
+        (["--year", "2014", "--stuff"], "COCO 2014 has no panoptic and stuff annotations"),
         (["--to", "ftp://here/coco"], "not the address of a bucket: 'ftp://here/coco'"),
         (["--to", "s3:///coco"], "not the address of a bucket"),
         (["--from", "s3://bucket/coco"], "no such kind of source"),

@@ -135,6 +135,14 @@ def _in_process(config: Config) -> None:
         assert next(iter(loader))["inputs"]
 
 
+@does("data/coco_below_prefix.py")
+def _(config):
+    loaders = (config.train_dataloader, config.val_dataloader, config.test_dataloader)
+    assert [loader.dataset.data_root for loader in loaders] == [""] * 3
+    assert config.train_dataloader.dataset.ann_file == "annotations/instances_train2017.json"
+    assert config.val_evaluator.ann_file == config.test_evaluator.ann_file == config.val_dataloader.dataset.ann_file
+
+
 @does("data/few_images.py")
 def _few_images(config: Config) -> None:
     assert len(DATASETS.build(config.train_dataloader.dataset)) == 16

@@ -36,7 +36,7 @@ def cache(tmp_path) -> Cache:
 @pytest.fixture(autouse=True)
 def _no_warning():
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", RuntimeWarning)
         yield
 
 

@@ -37,7 +37,7 @@ def takes_all(monkeypatch) -> None:
 def _no_other_warning(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where it is noted what was told
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", RuntimeWarning)
         yield
 
 

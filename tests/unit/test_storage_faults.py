@@ -60,7 +60,7 @@ def shared_client(scheme: str, url: str) -> Client:
 
 
 def client(scheme: str, **words: float) -> Client:
-    patience = Patience(**{"pause": 0.002, "read": 0.5, **words})
+    patience = Patience(**{"pause": 0.002, "read": 1.0, **words})
     return (S3Client if scheme == "s3" else GCSClient)(Options(), patience=patience)
 
 
@@ -79,9 +79,9 @@ def test_every_fault_that_passes_is_survived(scheme: str, server: FaultServer, t
 
 
 def test_slow_bodies_come_and_stalled_ones_are_asked_for_again(scheme: str, server: FaultServer) -> None:
-    server.plan(keys={"bkt/slow": ["slow"], "bkt/stall": ["stall"]}, stall=1.0)
+    server.plan(keys={"bkt/slow": ["slow"], "bkt/stall": ["stall"]}, stall=2.5)
     store = shared_client(scheme, server.url)
-    assert store.get(at(scheme, "slow")).body == BODY  # ten pieces in a second; half a second without one is too long
+    assert store.get(at(scheme, "slow")).body == BODY  # ten pieces, a quarter of a second apart; one is too long
     assert store.get(at(scheme, "stall")).body == BODY
     assert server.log()["asked"] == {"bkt/slow": 1, "bkt/stall": 2}
 

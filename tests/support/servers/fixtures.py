@@ -26,15 +26,15 @@ def gcs() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def s3_buckets(s3: Server) -> Callable[[], Address]:
+def s3_buckets(s3: Server) -> Callable[..., Address]:
     """Makes one empty bucket after the other."""
     import boto3
 
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
     client = boto3.session.Session().client("s3", endpoint_url=s3.url, **keys)
 
-    def new() -> Address:
-        address = Address(scheme="s3", bucket=f"bucket-{uuid.uuid4().hex[:12]}")
+    def new(name: str = "") -> Address:
+        address = Address(scheme="s3", bucket=name or f"bucket-{uuid.uuid4().hex[:12]}")
         client.create_bucket(Bucket=address.bucket)
         return address
 
@@ -42,15 +42,15 @@ def s3_buckets(s3: Server) -> Callable[[], Address]:
 
 
 @pytest.fixture(scope="session")
-def gcs_buckets(gcs: Server) -> Callable[[], Address]:
+def gcs_buckets(gcs: Server) -> Callable[..., Address]:
     """Makes one empty bucket after the other."""
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
     client = storage.Client("tests", AnonymousCredentials(), client_options={"api_endpoint": gcs.url})
 
-    def new() -> Address:
-        address = Address(scheme="gs", bucket=f"bucket-{uuid.uuid4().hex[:12]}")
+    def new(name: str = "") -> Address:
+        address = Address(scheme="gs", bucket=name or f"bucket-{uuid.uuid4().hex[:12]}")
         client.create_bucket(address.bucket)
         return address
 
@@ -58,7 +58,7 @@ def gcs_buckets(gcs: Server) -> Callable[[], Address]:
 
 
 @pytest.fixture
-def s3_bucket(s3: Server, s3_buckets: Callable[[], Address], monkeypatch: pytest.MonkeyPatch) -> Address:
+def s3_bucket(s3: Server, s3_buckets: Callable[..., Address], monkeypatch: pytest.MonkeyPatch) -> Address:
     """An empty bucket; the environment leads to its server."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -67,7 +67,7 @@ def s3_bucket(s3: Server, s3_buckets: Callable[[], Address], monkeypatch: pytest
 
 
 @pytest.fixture
-def gcs_bucket(gcs: Server, gcs_buckets: Callable[[], Address], monkeypatch: pytest.MonkeyPatch) -> Address:
+def gcs_bucket(gcs: Server, gcs_buckets: Callable[..., Address], monkeypatch: pytest.MonkeyPatch) -> Address:
     """An empty bucket; the environment leads to its server."""
     _set(gcs, monkeypatch)
     return gcs_buckets()

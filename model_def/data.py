@@ -18,6 +18,7 @@ _UNREADABLE = (
     re.compile(r"Is a directory: '(?P<file>[^']+)'"),
     re.compile(r"Permission denied: '(?P<file>[^']+)'"),
 )
+AGAIN = "then start again, with --resume if the run has saved a checkpoint"
 
 
 @contextlib.contextmanager
@@ -30,7 +31,7 @@ def data_errors() -> Iterator[None]:
     try:
         yield
     except StorageError as error:
-        raise problem(error, where="what training reads") from error
+        raise problem(error, where="what training reads", then=AGAIN) from error
     except (AssertionError, OSError) as error:
         found = [match for pattern in _UNREADABLE for match in pattern.finditer(str(error))]
         if not found:
@@ -40,8 +41,7 @@ def data_errors() -> Iterator[None]:
             value=found[-1]["file"].strip(),
             where=str(error).strip().splitlines()[-1],
             allowed="a file that OpenCV can decode",
-            next="put the file back, or take it out of the annotation file; then start again, with --resume if the run "
-            "has saved a checkpoint",
+            next=f"put the file back, or take it out of the annotation file; {AGAIN}",
         ) from error
 
 

@@ -22,8 +22,8 @@ from model_def.metric import loop_without_data
 from model_def.published import Published, published_for
 from model_def.zoo import zoo
 
-# The one to rank by, of those that are reported: masks before boxes, as the zoo does.
-RANKING = ("segm_mAP", "PQ", "bbox_mAP", "segm_AP", "bbox_AP", "mAP", "AR@1000", "AR@300", "AR@100")
+# The one to rank by, of those that are reported: all segments, then masks, then boxes, as the zoo does.
+RANKING = ("PQ", "segm_mAP", "bbox_mAP", "segm_AP", "bbox_AP", "mAP", "AR@1000", "AR@300", "AR@100")
 # What other evaluators of mmdet report; without any the loss ranks.
 BY_EVALUATOR = {
     "CocoMetric": "bbox_mAP",

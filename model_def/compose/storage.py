@@ -88,7 +88,8 @@ def _whole(node: Node) -> Node:
 
 
 def _joined(paths: Node, base: str) -> Node:
-    return {key: os.path.join(base, path) for key, path in paths.items() if is_local(path) and not os.path.isabs(path)}
+    below = {key: path for key, path in paths.items() if is_local(path) and not os.path.isabs(path)}
+    return {key: os.path.join(base, "" if path == "." else path.removeprefix("./")) for key, path in below.items()}
 
 
 def _arguments(node: Node) -> set[str]:

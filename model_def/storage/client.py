@@ -130,10 +130,7 @@ class NoCredentials(StorageError, PermissionError):
     """The library finds no credentials, or can't use those that it finds."""
 
     says = "no usable credentials"
-    next = (
-        "S3: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; GCS: `gcloud auth application-default "
-        "login` or GOOGLE_APPLICATION_CREDENTIALS; a public bucket: write `anonymous: true`"
-    )
+    next = "set the library's credentials, or write `anonymous: true` for a public bucket"
 
 
 class ClockSkew(StorageError):

@@ -7,17 +7,26 @@ import re
 
 from model_def.errors import DataError
 from model_def.storage.address import Address, is_remote
-from model_def.storage.client import BucketMissing, Client, ObjectMissing, StorageError
+from model_def.storage.client import BucketMissing, Client, NoCredentials, ObjectMissing, StorageError
 
 LOOK = 1000  # keys among which the nearest is looked for
 SHOWN = 3
+CREDENTIALS = {
+    "s3": "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a public bucket: write `anonymous: true`",
+    "gs": "`gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS; a public bucket: write "
+    "`anonymous: true`",
+}
 ABOUT = re.compile(r"(?P<what>.*): (?P<url>(?:s3|gs)://.*?)(?P<more> \(tried [^()]*\))?")  # as `StorageError.of` writes
 
 
-def problem(error: StorageError, *, where: str, client: Client | None = None) -> DataError:
-    """What `error` means for the user; with a `client`, a missing object comes with the nearest ones that are there.
+def problem(error: StorageError, *, where: str, client: Client | None = None, then: str = "") -> DataError:
+    """What `error` means for the user.
 
-    It may have come out of a DataLoader's worker: then its text begins with the worker's traceback.
+    Args:
+        error: it may have come out of a DataLoader's worker: then its text begins with the worker's traceback.
+        where: the place in the experiment that names the object.
+        client: of the store; with it, a missing object comes with the nearest ones that are there.
+        then: what to do after the mistake is mended.
     """
     text = said(error)
     found = ABOUT.fullmatch(text)
@@ -27,9 +36,14 @@ def problem(error: StorageError, *, where: str, client: Client | None = None) ->
         try:
             near = nearest(client, Address.parse(url))
         except BucketMissing as missing:
-            return problem(missing, where=where)
+            return problem(missing, where=where, then=then)
+    told = CREDENTIALS.get(url.partition(":")[0], "") if isinstance(error, NoCredentials) else error.next
     return DataError(
-        what=what, value=url, where=where, allowed=f"for example {', '.join(near)}" if near else "", next=error.next
+        what=what,
+        value=url,
+        where=where,
+        allowed=f"for example {', '.join(near)}" if near else "",
+        next="; ".join(filter(None, (told or error.next, then))),
     )
 
 

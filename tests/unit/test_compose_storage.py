@@ -52,7 +52,7 @@ USED = ("train_dataloader", "val_dataloader", "test_dataloader", "default_hooks"
 
 
 def test_relative_paths_of_overrides_are_in_the_bucket_too(composed: Any) -> None:
-    overrides = {"train_dataloader.dataset.data_root": "mine", "val_dataloader.dataset.data_root": "/here"}
+    overrides = {"train_dataloader.dataset.data_root": "./mine", "val_dataloader.dataset.data_root": "/here"}
     config = composed(overrides=overrides).config
     assert config.train_dataloader.dataset.data_root == "s3://b/some/folder/mine"
     assert config.val_dataloader.dataset.data_root == "/here"

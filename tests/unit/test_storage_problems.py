@@ -10,7 +10,7 @@ from model_def.errors import DataError
 from model_def.files import storage_errors
 from model_def.storage.address import Address
 from model_def.storage.backend import GCSBackend, S3Backend
-from model_def.storage.client import AccessDenied, ObjectMissing
+from model_def.storage.client import AccessDenied, NoCredentials, ObjectMissing
 from model_def.storage.problems import nearest, problem
 
 BACKENDS = {"s3": S3Backend, "gcs": GCSBackend}
@@ -68,6 +68,8 @@ def test_an_error_of_a_worker_is_told_without_its_traceback() -> None:
     (told,) = shown.value.problems
     assert told.what == "permission denied (AccessDenied)"
     assert told.value == "s3://bucket/a b.jpg"
+    assert "s3:GetObject" in told.next
+    assert "--resume" in told.next
 
 
 def test_attempts_stay_in_the_message() -> None:
@@ -82,3 +84,9 @@ def test_a_path_of_another_store(path: str, what: str) -> None:
         S3Backend().get(path)
     with pytest.raises(DataError, match="begins with s3://"), storage_errors("data_root"):
         S3Backend().put(b"", "local/file")
+
+
+@pytest.mark.parametrize(("scheme", "expected"), [("s3", "AWS_PROFILE"), ("gs", "gcloud auth")])
+def test_credentials_are_asked_for_in_the_words_of_the_store(scheme: str, expected: str) -> None:
+    error = NoCredentials.of(Address(scheme=scheme, bucket="bucket", key="x"), "none")
+    assert expected in problem(error, where="").problems[0].next

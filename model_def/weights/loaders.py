@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.fileio import get_file_backend
 from mmengine.runner import checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from model_def.storage.register import register
 from model_def.weights.unpickle import load_harmless
+
+MMENGINES_S3 = r"(\S+\:)?s3://"  # it means Petrel by it
 
 
 def make_harmless() -> None:
-    """Replace the two functions by which mmengine opens files, for this process."""
+    """Replace the functions by which mmengine opens files, for this process."""
     checkpoint.load_url = load_url
     CheckpointLoader.register_scheme(prefixes="", loader=load_from_local, force=True)
+    CheckpointLoader.register_scheme(prefixes=(MMENGINES_S3, "gs://"), loader=load_from_store, force=True)
 
 
 def load_from_local(filename: str, map_location: Any = None) -> Any:
@@ -35,6 +40,18 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f"{filename} can not be found.")
     return load_harmless(path)
+
+
+def load_from_store(filename: str, map_location: Any = None) -> Any:
+    """The content of an object of a store, on the CPU.
+
+    Raises:
+        OSError: the store doesn't give it.
+        WeightsError: it isn't a checkpoint.
+    """
+    register()
+    with get_file_backend(filename).get_local_path(filename) as path:
+        return load_harmless(Path(path))
 
 
 def load_url(url: str, model_dir: str | None = None, map_location: Any = None, progress: bool = True) -> Any:

@@ -392,6 +392,21 @@ def test_from_the_store_that_the_experiment_names(
     assert pretrained(dataclasses.replace(one, hyperparameters=named))
 
 
+@pytest.mark.parametrize("store", ["s3", "gcs"])
+def test_what_a_config_itself_loads_may_lie_in_a_store(
+    store: str, request: pytest.FixtureRequest, checkpoint: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`load_from` and `init_cfg.checkpoint`: mmengine's own loader is Petrel's for s3://, and has none for gs://."""
+    monkeypatch.setattr(checkpoint_module, "load_url", checkpoint_module.load_url)
+    monkeypatch.setattr(CheckpointLoader, "_schemes", dict(CheckpointLoader._schemes))
+    bucket = request.getfixturevalue(f"{store}_bucket")
+    client_for(bucket.scheme, Options()).put_file(bucket / "w.pth", checkpoint)
+    make_harmless()
+    content = CheckpointLoader.load_checkpoint(f"{bucket}w.pth", "cpu")
+    theirs = torch.load(checkpoint, weights_only=False)["state_dict"]
+    assert all(torch.equal(content["state_dict"][name], value) for name, value in theirs.items())
+
+
 def test_a_cache_that_can_not_be_written(checkpoint: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

@@ -8,16 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 from model_def.compose.components import component
-from model_def.compose.datasets import LOADERS, is_local
-from model_def.compose.tree import rebuilt, type_name, walk
+from model_def.compose.datasets import LOADERS, annotation_file, is_local, loader_datasets
+from model_def.compose.tree import dotted, rebuilt, type_name, walk
 from model_def.errors import ConfigError
 from model_def.experiment_types import Experiment, FileClientArgs
+from model_def.storage.address import is_remote
 from model_def.storage.options import STORES
 
 # The sections of what reads data.
 READERS = (*LOADERS, "val_evaluator", "test_evaluator", "default_hooks", "custom_hooks", "tta_pipeline")
 # What an evaluator reads; a data set joins all that it reads to its `data_root`.
 EVALUATED = ("ann_file", "seg_prefix")
+OPEN_THEIR_LIST = ("ReIDDataset", "BaseSegDataset", "ADE20KSegDataset")  # with open(), of all in mmdet
 OWN_STORAGE = ("CheckpointHook",)  # writes somewhere else
 
 Node = dict[str, Any]
@@ -55,8 +57,26 @@ def located(path: str, experiment: Experiment) -> tuple[str, Node | None]:
 
 
 def with_whole_addresses(config: Node) -> Node:
-    """`config` in which no `gs://` path stands below a `data_root`: mmengine would join the two."""
+    """`config` in which no `gs://` path stands below a `data_root`: mmengine would join the two.
+
+    Raises:
+        ConfigError: a data set opens its list itself, and that is not on the disk.
+    """
+    for loader in LOADERS:
+        for path, dataset in loader_datasets(config, loader):
+            if type_name(dataset) in OPEN_THEIR_LIST and is_remote(listed := annotation_file(dataset)):
+                raise _not_on_disk(dotted(path), dataset, listed)
     return _in_readers(config, _whole)
+
+
+def _not_on_disk(place: str, dataset: Node, listed: str) -> ConfigError:
+    return ConfigError(
+        what=f"{type_name(dataset)} opens its list of images itself: that can't be in a bucket",
+        value=listed,
+        where=f"{place}.ann_file",
+        allowed="an absolute path on the disk; the images may stay where they are",
+        next=f"{place}.ann_file=/path/to/{listed.rpartition('/')[2]}",
+    )
 
 
 def _in_readers(config: Node, change: Callable[[Node], Node]) -> Node:

@@ -97,6 +97,13 @@ def test_a_gs_path_below_a_root_is_not_joined_to_it(composed: Any) -> None:
     assert dataset.data_prefix == {"img": "data/coco/train2017/"}
 
 
+def test_a_list_that_mmdet_opens_itself_stays_on_the_disk(composed: Any) -> None:
+    reid = "reid/reid_r50_8xb32-6e_mot15train80_test-mot15val20.py"
+    with pytest.raises(ConfigError, match="opens its list of images itself") as caught:
+        composed(reid)
+    assert caught.value.problems[0].next.startswith("train_dataloader.dataset.ann_file=/path/to/")
+
+
 def test_a_bucket_that_nothing_is_read_from_is_refused(composed: Any) -> None:
     overrides = {f"{split}_dataloader.dataset.data_root": "/here" for split in ("train", "val", "test")}
     overrides |= {f"{split}_evaluator.ann_file": "/here/a.json" for split in ("val", "test")}

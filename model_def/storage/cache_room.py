@@ -11,7 +11,7 @@ from model_def.storage.cache_evict import SAMPLE, SHARDS, SHARE, Found, files, r
 from model_def.storage.cache_lock import locked
 
 NEWCOMERS = 0.1  # of what comes to a full folder is taken, about
-PATIENCE = 5.0  # seconds to wait for the others
+PATIENCE = 20.0  # seconds to wait for the others: a busy disk may hold one up for some
 SPARE = (0.05, 5 * 10**9)  # of the disk stays free, or these bytes if they are fewer
 _LAYOUT = struct.Struct(f"<{SHARDS}q")
 

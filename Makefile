@@ -47,6 +47,7 @@ bench-data: setup  ## Compare images per second from a store at 20 ms with the l
 soak: setup  ## Kill trainings and readers, read through a bad network: the same numbers, no wrong byte.
 	@PYTHONHASHSEED=0 KILLS=100 $(RUN) -m pytest tests/integration/test_kill.py
 	@KILLS=200 $(RUN) -m pytest tests/integration/test_storage_cache_killed.py
+	@PYTHONHASHSEED=0 CLOUD=all $(RUN) -m pytest tests/integration/test_cloud.py
 	@READS=100000 $(RUN) -m pytest tests/integration/test_storage_soak.py
 
 lock: setup  ## Resolve the lock file of STACK anew from pyproject.toml.

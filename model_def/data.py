@@ -41,7 +41,7 @@ def data_errors() -> Iterator[None]:
             value=found[-1]["file"].strip(),
             where=str(error).strip().splitlines()[-1],
             allowed="a file that OpenCV can decode",
-            next=f"put the file back, or take it out of the annotation file; {AGAIN}",
+            next=f"put the file back, take it out of the annotation file, or write `max_broken_images: 10`; {AGAIN}",
         ) from error
 
 

@@ -126,6 +126,7 @@ HYPERPARAMETERS: dict[str, Kind] = {
     "global_batch_size": needed(POSITIVE, "an integer of 1 or more that the number of slots divides"),
     "use_pretrained": PRETRAINED,
     "file_client_args": FILE_CLIENT_ARGS,
+    "max_broken_images": COUNT,
     "dataset": section(type=STRING, root=STRING, classes=CLASSES, train=needed(SPLIT), val=needed(SPLIT), test=SPLIT),
     "schedule": one_of("rescale", "keep"),  # what follows a changed length
     "auto_scale_lr": BOOLEAN,

@@ -67,6 +67,7 @@ class Hyperparameters:
     min_loaded: float = MIN_LOADED
     dataset: Dataset | None = None
     file_client_args: FileClientArgs | None = None
+    max_broken_images: int = 0
     schedule: str | None = None
     auto_scale_lr: bool | None = None
     evaluation: str = "fast"

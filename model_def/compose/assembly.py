@@ -22,6 +22,7 @@ from model_def.compose.load import import_modules
 from model_def.compose.origin import Layer, from_experiment, from_file, from_nowhere
 from model_def.compose.override import Overridden, overridden, override
 from model_def.compose.parts import problems as part_problems
+from model_def.compose.skipping import with_skipping
 from model_def.compose.storage import apply_storage, client_place, with_whole_addresses
 from model_def.compose.teacher import with_teacher
 from model_def.compose.tree import Path, get
@@ -118,6 +119,8 @@ class Assembly:
             check_scaling(self.config, self.experiment)
         with self.mistakes.noted():  # here, for it is about all paths, the overrides' too
             self._lay(with_whole_addresses(apply_storage(self.config, self.experiment)), *client_place(self.experiment))
+        with self.mistakes.noted():
+            self._lay(with_skipping(self.config, self.experiment), "hyperparameters", "max_broken_images")
         config = derive.complete(derive.test_as_val(self.before, self.config), self.experiment)
         with self.mistakes.noted():
             config = with_teacher(config, self.experiment)

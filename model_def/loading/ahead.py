@@ -113,9 +113,9 @@ class _Together:
 
 
 class AheadOf:
-    """A batch sampler that tells each worker its coming batches."""
+    """A batch sampler that tells each worker its `depth` coming batches: so many more are drawn ahead."""
 
-    def __init__(self, batch_sampler: Any, *, workers: int, depth: int) -> None:
+    def __init__(self, batch_sampler: Any, *, workers: int = 1, depth: int = 0) -> None:
         self._batch_sampler, self._workers, self._depth = batch_sampler, workers, depth
 
     def __getattr__(self, name: str) -> Any:
@@ -126,8 +126,13 @@ class AheadOf:
     def __len__(self) -> int:
         return len(self._batch_sampler)
 
-    def __iter__(self) -> Iterator[Batch]:
-        return with_coming(self._batch_sampler, workers=self._workers, depth=self._depth)
+    def __iter__(self) -> Iterator[Any]:
+        # Nothing may happen before the first `next`: with workers, torch asks for two iterators and drops the first.
+        drawn = self._draw()
+        return with_coming(drawn, workers=self._workers, depth=self._depth) if self._depth else drawn
+
+    def _draw(self) -> Iterator[Any]:
+        yield from self._batch_sampler
 
 
 def looking_ahead(dataloader: DataLoader[Any]) -> DataLoader[Any]:

@@ -7,11 +7,11 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model_def.loading.ahead import with_coming
+from model_def.loading.ahead import AheadOf
 from model_def.loading.places import place_of
 
 
-class Order:
+class Order(AheadOf):
     """A batch sampler that knows its place and goes on from one: indices only, no samples.
 
     Workers are dealt batches ahead of their use. These are part of the place, so that going on draws nothing anew from
@@ -19,26 +19,11 @@ class Order:
     """
 
     def __init__(self, batch_sampler: Any, *, workers: int = 1, depth: int = 0) -> None:
-        """Each worker is told the `depth` batches that it gets next: so many more are drawn ahead."""
-        self._batch_sampler = batch_sampler
-        self._workers, self._depth = workers, depth
+        super().__init__(batch_sampler, workers=workers, depth=depth)
         self._place = place_of(batch_sampler)
         self._drawn = 0
         self._waiting: collections.deque[Any] = collections.deque()
         self._resumed: tuple[int, Mapping[str, Any], Iterator[Any] | None] | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self._batch_sampler, name)
-
-    def __len__(self) -> int:
-        return len(self._batch_sampler)
-
-    def __iter__(self) -> Iterator[Any]:
-        # Nothing may happen before the first `next`: with workers, torch asks for two iterators and drops the first.
-        drawn = self._draw()
-        return with_coming(drawn, workers=self._workers, depth=self._depth) if self._depth else drawn
 
     def _draw(self) -> Iterator[Any]:
         resumed, self._resumed = self._resumed, None

@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test lint parity zoo bench bench-data soak lock clean
+.PHONY: help setup quickstart test lint parity zoo bench bench-data soak cluster lock clean
 
 help:  ## Say what there is (this).
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -49,6 +49,10 @@ soak: setup  ## Kill trainings and readers, read through a bad network: the same
 	@KILLS=200 $(RUN) -m pytest tests/integration/test_storage_cache_killed.py
 	@PYTHONHASHSEED=0 CLOUD=all $(RUN) -m pytest tests/integration/test_cloud.py
 	@READS=100000 $(RUN) -m pytest tests/integration/test_storage_soak.py
+	@PYTHONHASHSEED=0 CLUSTER=all $(RUN) -m pytest tests/integration/test_cluster_standin.py tests/integration/test_cluster_training.py
+
+cluster: setup  ## Run a stand-in for a Determined cluster on this machine, for `det` (until Ctrl-C).
+	@$(RUN) -m tests.cluster
 
 lock: setup  ## Resolve the lock file of STACK anew from pyproject.toml.
 	@$(RUN) scripts/lock.py $(STACK)

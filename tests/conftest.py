@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pathlib
 from types import ModuleType
 
@@ -10,11 +9,10 @@ import pytest
 import yaml
 
 from model_def.datasets import made
+from tests.cluster import config
 from tests.support.servers.fixtures import gcs, gcs_bucket, gcs_buckets, s3, s3_bucket, s3_buckets
 
 __all__ = ["gcs", "gcs_bucket", "gcs_buckets", "s3", "s3_bucket", "s3_buckets"]  # fixtures
-
-SCHEMAS = pathlib.Path(__file__).parents[2] / "shared/expconf/validate.py"
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +37,9 @@ def shapes_context(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def validator() -> ModuleType:
     """Determined's own check of an experiment: `validator.problems(content)` says what a master would refuse."""
-    if not SCHEMAS.exists():
+    module = config.validator()
+    if module is None:
         pytest.skip("Determined's own schemas are not beside this checkout (../shared/expconf)")
-    spec = importlib.util.spec_from_file_location("validate", SCHEMAS)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     return module
 
 

@@ -165,14 +165,18 @@ def test_cache_of_local_files_has_nothing_to_do(context: pathlib.Path, data) -> 
     assert (code, told.splitlines()[-1]) == (0, "nothing to bring: all files are on this machine")
 
 
+def listens_to_ctrl_c() -> None:
+    """Tests may run in the background, where a shell has Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_stopped_download_goes_on_where_it_was(tmp_path: pathlib.Path) -> None:
     with serving(coco_2017(train=400)) as server:
         server.pause = 0.01
         arguments = ["data", "coco", "--split", "train", "--threads", "1", "--to", "coco", "--from", server.url]
         command = [sys.executable, "-m", "model_def", *arguments]
-        process = subprocess.Popen(
-            command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, preexec_fn=listens_to_ctrl_c, **pipes)
         while len(below(tmp_path)) < 100:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)

@@ -21,7 +21,7 @@ ENVIRONMENT = {
 }
 
 # Wall-clock figures: the only ones that two equal runs may differ in.
-_CLOCKS = ("data_time", "iter_time", "step_time", "samples_per_second", "memory")
+CLOCKS = ("data_time", "iter_time", "step_time", "samples_per_second", "memory")
 
 
 def run(*command: str, cwd: pathlib.Path, code: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -62,6 +62,6 @@ def metrics(path: pathlib.Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     for line in lines:
         line.pop("epoch", None)
-        for name in _CLOCKS:
+        for name in CLOCKS:
             line["metrics"].pop(name, None)
     return lines

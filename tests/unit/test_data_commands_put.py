@@ -3,6 +3,7 @@
 import _thread
 import io
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,15 @@ def test_an_object_that_is_changed_meanwhile_is_noticed(folder, place):
         put(folder, meddling)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Tests may run in the background, where a shell has Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_after_ctrl_c_what_was_sent_is_there_and_counted(folder, place):
     class Interrupting(Prefix):
         def put_file(self, name: str, path: Path) -> None:

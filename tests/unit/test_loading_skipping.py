@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from mmdet.registry import DATASETS
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 from model_def.compose import compose
@@ -40,13 +41,14 @@ def samples(config: Any) -> list[str]:
     return [data[index]["data_samples"].img_path for index in (*range(len(data)), 0)]
 
 
-def test_some_are_named_and_left_out(root: Any, write_yaml: Any, capsys: Any, caplog: Any) -> None:
+def test_some_are_named_and_left_out(root: Any, write_yaml: Any, tmp_path: pathlib.Path) -> None:
+    MMLogger.get_instance(str(tmp_path), log_file=str(tmp_path / "log"))  # a run's: the current one
     config = composed(root, write_yaml, max_broken_images=2)
     taken = samples(config)
     broken = [str(path) for path in sorted((root / "train").iterdir())[:2]]
     assert len(taken) == 25
     assert not {*broken} & {*taken}
-    said = caplog.text + capsys.readouterr().out
+    said = (tmp_path / "log").read_text()
     assert [said.count(path) for path in broken] == [1, 1], "each is named once"
     assert "2 of at most 2 in this process" in said
     assert config.val_dataloader.dataset.pipeline[0].type == "LoadImageFromFile"

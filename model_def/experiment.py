@@ -173,7 +173,9 @@ def _searcher(value: dict[str, Any]) -> Searcher:
 
 
 def _length(value: dict[str, int] | None) -> Length | None:
-    return Length(unit=next(iter(value)), value=next(iter(value.values()))) if value else None
+    """None for 0 as well: a master writes `{batches: 0}` where the file says nothing."""
+    given = value and next(iter(value.values()))
+    return Length(unit=next(iter(value)), value=given) if value and given else None
 
 
 def _given(mapping: dict[str, Any] | None, *names: str) -> dict[str, Any]:

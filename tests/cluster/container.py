@@ -1,0 +1,170 @@
+"""The stand-in's agent: runs a trial's containers as processes of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+from typing import IO, TYPE_CHECKING, Any
+
+from determined.common import constants
+
+from tests.cluster.records import Allocation, Experiment, LogLine, Trial
+
+if TYPE_CHECKING:
+    from tests.cluster.master import Master
+
+ENTRYPOINT = pathlib.Path(__file__).with_name("entrypoint.sh")
+RANK = re.compile(r"\[rank=(\d+)\] ?")
+NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+if os.getuid() != 0:
+    NAMESPACES.append("--map-root-user")
+
+
+def namespaces_work() -> bool:
+    """Whether this machine lets us make containers of namespaces."""
+    trial = [*NAMESPACES, "sh", "-c", f"mount -t tmpfs tmpfs /run && mkdir -p {constants.SHARED_FS_CONTAINER_PATH}"]
+    try:
+        return subprocess.run(trial, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+class Agent:
+    """Nodes with some slots each, all of them this machine.
+
+    Args:
+        folder: for the containers' files.
+        environment: variables of all containers, beside the platform's; nothing else is inherited but PATH and LANG.
+        hook: whether a context's startup-hook.sh runs. It installs packages, into the environment that runs this.
+    """
+
+    def __init__(
+        self, folder: pathlib.Path, *, nodes: int = 1, slots: int = 2, environment: dict[str, str], hook: bool = False
+    ) -> None:
+        self._folder, self._nodes, self._slots = folder, nodes, slots
+        self._environment, self._hook = environment, hook
+        self.url = ""
+
+    @property
+    def slots(self) -> int:
+        """Of all nodes."""
+        return self._nodes * self._slots
+
+    def share(self, wanted: int, *, free: int) -> list[int] | None:
+        """The slots on each node for a trial that wants some, or None if it must wait."""
+        if wanted > free:
+            return None
+        whole, rest = divmod(wanted, self._slots)
+        return [self._slots] * whole + [rest] * (rest > 0) or [0]
+
+    def start(self, master: Master, experiment: Experiment, trial: Trial, allocation: Allocation) -> None:
+        """Start all containers of a run; `master.exited` is told when the last one has ended."""
+        ports = _free_ports(3)
+        for rank in range(len(allocation.slots)):
+            folder = self._files(allocation, rank, experiment.config)
+            environment = self._variables(master, experiment, trial, rank) | {
+                "C10D_PORT": ports[0], "INTER_TRAIN_PROCESS_COMM_PORT_1": ports[1],
+                "INTER_TRAIN_PROCESS_COMM_PORT_2": ports[2], "STANDIN_DIR": str(folder),
+            }  # fmt: skip
+            allocation.processes.append(
+                subprocess.Popen(
+                    [*NAMESPACES, "bash", str(ENTRYPOINT)], env=environment, cwd="/", stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+                )
+            )  # fmt: skip
+        threading.Thread(target=self._attend, args=(master, trial, allocation), daemon=True).start()
+
+    def kill(self, allocation: Allocation) -> None:
+        """End all processes of a run at once."""
+        for process in allocation.processes:
+            process.kill()
+
+    def _attend(self, master: Master, trial: Trial, allocation: Allocation) -> None:
+        readers = [
+            threading.Thread(target=_collect, args=(master, trial, stream, name), daemon=True)
+            for process in allocation.processes
+            for name, stream in (("stdout", process.stdout), ("stderr", process.stderr))
+        ]
+        for reader in readers:
+            reader.start()
+        codes = [process.wait() for process in allocation.processes]
+        for reader in readers:
+            reader.join(timeout=5)
+        master.exited(trial, allocation, codes)
+
+    def _files(self, allocation: Allocation, rank: int, config: dict[str, Any]) -> pathlib.Path:
+        folder = self._folder / allocation.resources[rank]
+        for name in ("info", "workdir", "train/logs", "train/model", "tmp", "home"):
+            (folder / name).mkdir(parents=True)
+        mounts = [(mount["host_path"], mount["container_path"]) for mount in config["bind_mounts"]]
+        storage = config["checkpoint_storage"]
+        if storage["type"] == "shared_fs":
+            pathlib.Path(storage["host_path"]).mkdir(parents=True, exist_ok=True)
+            mounts.append((storage["host_path"], constants.SHARED_FS_CONTAINER_PATH))
+        lines = [f"bind {shlex.quote(source)} {shlex.quote(target)}\n" for source, target in mounts]
+        (folder / "mounts.sh").write_text("".join(lines))
+        return folder
+
+    def _variables(self, master: Master, experiment: Experiment, trial: Trial, rank: int) -> dict[str, str]:
+        """What the platform sets: determined's `ClusterInfo` and `TrialInfo` are made from it."""
+        allocation = trial.allocation
+        if allocation is None:
+            raise ValueError("a run without an allocation")
+        found = master.latest_checkpoint(trial)
+        latest = found.uuid if found else trial.warm_start
+        asked = experiment.config["environment"]["environment_variables"]
+        asked = asked.get("cpu", []) if isinstance(asked, dict) else asked
+        return {
+            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+            "HOME": "/run/determined/home",
+            "STANDIN_HOOK": "yes" if self._hook else "",
+            "DET_MASTER": self.url,
+            "DET_CLUSTER_ID": master.id,
+            "DET_AGENT_ID": f"node-{rank}",
+            "DET_CONTAINER_ID": allocation.resources[rank],
+            "DET_RESOURCES_ID": allocation.resources[rank],
+            "DET_RESOURCES_TYPE": "docker-container",
+            "DET_SLOT_IDS": json.dumps(list(range(allocation.slots[rank]))),
+            "DET_TASK_ID": trial.task_id,
+            "DET_ALLOCATION_ID": allocation.id,
+            "DET_SESSION_TOKEN": allocation.token,
+            "DET_USER": "determined",
+            "DET_TASK_TYPE": "TRIAL",
+            "DET_WORKDIR": "/run/determined/workdir",
+            "DET_RUN_DIR": "/run/determined",
+            "DET_EXPERIMENT_ID": str(experiment.id),
+            "DET_TRIAL_ID": str(trial.id),
+            "DET_TRIAL_RUN_ID": str(trial.run_id),
+            "DET_TRIAL_SEED": str(trial.seed),
+            "DET_EXPERIMENT_CONFIG": json.dumps(experiment.config),
+            "DET_HPARAMS": json.dumps(trial.hparams),
+            "DET_STEPS_COMPLETED": str(found.steps_completed if found else 0),
+            **({"DET_LATEST_CHECKPOINT": latest} if latest else {}),
+            **self._environment,
+            **dict(variable.split("=", 1) for variable in asked),
+        }
+
+
+def _collect(master: Master, trial: Trial, stream: IO[str], name: str) -> None:
+    for line in stream:
+        found = RANK.match(line)
+        text = line[found.end() :] if found else line
+        with master.changed:
+            trial.logs.append(LogLine(text=text, stream=name, rank=int(found[1]) if found else None))
+            master.changed.notify_all()
+
+
+def _free_ports(count: int) -> list[str]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [str(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

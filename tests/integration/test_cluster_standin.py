@@ -1,0 +1,218 @@
+"""The stand-in for a cluster by itself: the real `det` and the real harness with a trial that only counts."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from determined.common import api
+from determined.common.api import authentication, bindings, errors
+
+from tests.cluster import records
+from tests.cluster.fixtures import Cluster, cluster
+from tests.cluster.records import Trial
+
+__all__ = ["cluster"]  # a fixture
+
+EVERY = pytest.mark.skipif(os.environ.get("CLUSTER") != "all", reason="CLUSTER=all runs it (make soak)")
+
+COUNTING = """
+import pathlib, time
+import determined as det
+from determined import core
+
+info = det.get_cluster_info()
+with core.init() as context:
+    first = 0
+    if info.latest_checkpoint:
+        with context.checkpoint.restore_path(info.latest_checkpoint) as path:
+            first = int((path / "count").read_text())
+    for count in range(first + 1, info.trial.hparams["until"] + 1):
+        context.train.report_validation_metrics(count, {"value": count * info.trial.hparams["factor"]})
+        context.train.report_progress(count / info.trial.hparams["until"])
+        stop = context.preempt.should_preempt()
+        if stop or count % 2 == 0:
+            with context.checkpoint.store_path({"steps_completed": count}) as (path, uuid):
+                (path / "count").write_text(str(count))
+        if stop:
+            break
+        if count == info.trial.hparams["fails_at"] and info.trial._trial_run_id == 1:
+            raise SystemExit("failed as asked")
+        time.sleep(info.trial.hparams["pause"])
+print("counted", flush=True)
+"""
+
+
+REFUSING = """
+import determined as det
+from determined import core
+
+if det.get_cluster_info().trial.trial_id == 1:
+    with core.init():
+        raise det.InvalidHP("not these")
+"""
+
+
+@pytest.fixture
+def context(tmp_path: pathlib.Path) -> pathlib.Path:
+    """The context of a trial that counts."""
+    folder = tmp_path / "counting"
+    folder.mkdir()
+    (folder / "count.py").write_text(COUNTING)
+    return folder
+
+
+def counting(until: int = 4, **settings: Any) -> dict[str, Any]:
+    """An experiment that counts to a number."""
+    hyperparameters = {"until": until, "factor": 0.5, "fails_at": 0, "pause": 0.0} | settings.pop("hyperparameters", {})
+    searcher = {"name": "single", "metric": "value", "smaller_is_better": False}
+    return {
+        "name": "counting", "entrypoint": "python3 count.py", "hyperparameters": hyperparameters, "searcher": searcher,
+        "max_restarts": 0, "reproducibility": {"experiment_seed": 1}, **settings,
+    }  # fmt: skip
+
+
+def counted(trial: Trial) -> list[int]:
+    """The numbers that the trial has counted, those taken back left out."""
+    return [metrics.steps_completed for metrics in trial.of("validation")]
+
+
+def wait_for_count(cluster: Cluster, trial: Trial, count: int) -> None:
+    """Wait until the trial has come to a number."""
+    assert cluster.master.wait_for(lambda: count in counted(trial), timeout=60), trial.logs
+
+
+def test_what_a_master_refuses(cluster: Cluster, context: pathlib.Path, write_yaml, validator):
+    """The platform's schemas decide; nothing is created."""
+    wrong = write_yaml(counting(max_restarts=-1))
+    said = cluster.det("experiment", "create", str(wrong), str(context), code=1).stderr
+    assert "max_restarts: -1 is less than the minimum of 0" in said
+    assert not cluster.master.experiments
+
+
+def test_an_experiment_from_its_creation_to_its_end(cluster: Cluster, context: pathlib.Path, write_yaml):
+    path = str(write_yaml(counting(hyperparameters={"factor": 4.0e-5})))  # `--config` writes it as 4e-05
+    said = cluster.det("experiment", "create", path, str(context), "--config", "hyperparameters.until=3", "--follow")
+    assert "Created experiment 1" in said.stdout
+    assert "counted" in said.stdout
+    experiment = cluster.ended(cluster.master.experiments[1])
+    [trial] = experiment.trials
+    assert counted(trial) == [1, 2, 3]
+    assert [checkpoint.steps_completed for checkpoint in cluster.master.checkpoints.values()] == [2]
+    assert experiment.best()[1].values["value"] == 3 * 4e-5
+
+
+@EVERY
+def test_a_failure_is_restarted_from_the_last_checkpoint(cluster: Cluster, context: pathlib.Path):
+    config = counting(5, hyperparameters={"fails_at": 3}, max_restarts=1)
+    experiment = cluster.ended(cluster.create(config, context))
+    [trial] = experiment.trials
+    assert (trial.restarts, counted(trial)) == (1, [1, 2, 3, 4, 5])
+    assert [metrics.steps_completed for metrics in trial.metrics if metrics.archived] == [3]
+
+
+@EVERY
+def test_a_failure_without_restarts_ends_it(cluster: Cluster, context: pathlib.Path):
+    config = counting(5, hyperparameters={"fails_at": 3})
+    experiment = cluster.ended(cluster.create(config, context), records.ERROR)
+    assert "failed as asked\n" in cluster.log(experiment)
+    cluster.det("experiment", "continue", "1", "--config", "hyperparameters.until=6")
+    [trial] = cluster.ended(experiment).trials
+    assert counted(trial) == [1, 2, 3, 4, 5, 6]
+
+
+@EVERY
+def test_pause_and_activate(cluster: Cluster, context: pathlib.Path):
+    experiment = cluster.create(counting(8, hyperparameters={"pause": 0.5}), context)
+    [trial] = experiment.trials
+    wait_for_count(cluster, trial, 1)
+    cluster.det("experiment", "pause", "1")
+    assert cluster.master.wait_for(lambda: trial.allocation is None, timeout=60)
+    assert (experiment.state, trial.state) == (records.PAUSED, records.PAUSED)
+    assert len(counted(trial)) < 8
+    cluster.det("experiment", "activate", "1")
+    assert counted(cluster.ended(experiment).trials[0]) == list(range(1, 9))
+
+
+@EVERY
+@pytest.mark.parametrize("command", ["cancel", "kill"])
+def test_a_stop_is_the_end(cluster: Cluster, context: pathlib.Path, command: str):
+    experiment = cluster.create(counting(1000, hyperparameters={"pause": 0.5}), context)
+    wait_for_count(cluster, experiment.trials[0], 1)
+    cluster.det("experiment", command, "1")
+    cluster.ended(experiment, records.CANCELED)
+    saved = len(cluster.master.checkpoints)
+    assert saved if command == "cancel" else "counted\n" not in cluster.log(experiment)
+
+
+@EVERY
+def test_searches(cluster: Cluster, context: pathlib.Path):
+    """The values of a search lie in its ranges and differ, a grid has all points, and two trials run at once."""
+    drawn = {"factor": {"type": "log", "base": 10, "minval": -2, "maxval": 0}}
+    searcher = {"name": "random", "metric": "value", "smaller_is_better": False, "max_trials": 3}
+    experiment = cluster.ended(cluster.create(counting(1, hyperparameters=drawn, searcher=searcher), context))
+    factors = [trial.hparams["factor"] for trial in experiment.trials]
+    assert len(set(factors)) == 3
+    assert all(0.01 <= factor <= 1 for factor in factors)
+    assert [trial.latest("validation").values["value"] for trial in experiment.trials] == factors
+
+    grid = {
+        "factor": {"type": "double", "minval": 0, "maxval": 1, "count": 2},
+        "until": {"type": "categorical", "vals": [1, 2]},
+    }
+    config = counting(hyperparameters=grid, searcher={"name": "grid", "metric": "value"})
+    experiment = cluster.ended(cluster.create(config, context))
+    points = [(trial.hparams["factor"], trial.hparams["until"]) for trial in experiment.trials]
+    assert points == [(0, 1), (0, 2), (1, 1), (1, 2)]
+
+
+@EVERY
+def test_tested_before_it_is_created(cluster: Cluster, context: pathlib.Path, write_yaml):
+    """`--test` asks whether the configuration is right, and then makes an experiment of one batch of it."""
+    said = cluster.det("experiment", "create", str(write_yaml(counting())), str(context), "--test").stdout
+    assert "configuration validation succeeded" in said
+    assert "Model definition test succeeded" in said
+    assert cluster.master.experiments[1].config["searcher"]["max_length"] == {"batches": 1}
+
+
+@EVERY
+def test_refused_hyperparameters_are_replaced(cluster: Cluster, context: pathlib.Path):
+    """A trial that refuses its draw ends, and a random search draws another one."""
+    (context / "count.py").write_text(REFUSING + COUNTING)
+    searcher = {"name": "random", "metric": "value", "max_trials": 1}
+    experiment = cluster.ended(cluster.create(counting(1, searcher=searcher), context))
+    assert [counted(trial) for trial in experiment.trials] == [[], [1]]
+
+
+@EVERY
+def test_all_gather(cluster: Cluster, context: pathlib.Path):
+    """Each of the peers gets what all have sent, once all have."""
+    experiment = cluster.create(counting(1000, hyperparameters={"pause": 0.5}), context)
+    name = experiment.trials[0].allocation.id
+    session = authentication.login(cluster.master.agent.url, "determined", "")
+
+    def gather(number: int) -> list[dict[str, Any]]:
+        body = bindings.v1AllocationAllGatherRequest(
+            allocationId=name, requestUuid=str(number), data={"number": number}, numPeers=2
+        )
+        return sorted(bindings.post_AllocationAllGather(session, allocationId=name, body=body).data, key=str)
+
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(gather, [1, 2])) == [[{"number": 1}, {"number": 2}]] * 2
+
+
+def test_a_request_that_it_does_not_know_is_kept(cluster: Cluster):
+    session = authentication.login(cluster.master.agent.url, "determined", "")
+    with pytest.raises(errors.NotFoundException):
+        session.get("/api/v1/nothing")
+    assert cluster.master.unknown == ["GET /api/v1/nothing"]
+    cluster.master.unknown.clear()
+
+
+def test_who_is_not_logged_in_is_refused(cluster: Cluster):
+    session = api.Session(cluster.master.agent.url, "determined", "wrong", None)
+    with pytest.raises(errors.UnauthenticatedException):
+        bindings.get_GetExperiments(session)

@@ -1,0 +1,157 @@
+"""Trainings on the stand-in for a cluster: the same numbers as here, whatever stops a trial."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from tests.cluster.fixtures import Cluster, cluster, uploaded
+from tests.cluster.records import Experiment
+from tests.integration.test_parity import small_experiment
+from tests.support.commands import CLOCKS, metrics, model_def, torchrun
+
+__all__ = ["cluster", "uploaded"]  # fixtures
+
+pytestmark = pytest.mark.skipif(os.environ.get("CLUSTER") != "all", reason="CLUSTER=all runs it (make soak)")
+LAUNCHED = "python3 -m determined.launch.torch_distributed python3 -m model_def.train"
+Measured = list[tuple[str, int, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def small(shapes_context, tmp_path_factory) -> pathlib.Path:
+    """A small experiment of 18 batches that saves after each 5, with its data mounted from here."""
+    path = tmp_path_factory.mktemp("small") / "small.yaml"
+
+    def write(config: dict[str, Any]) -> pathlib.Path:
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        return path
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(shapes_context)
+        config = yaml.safe_load(small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write).read_text())
+    mount = {"host_path": str(shapes_context / "data"), "container_path": "data"}
+    return write(config | {"bind_mounts": [mount], "max_restarts": 1, "min_checkpoint_period": {"batches": 5}})
+
+
+@pytest.fixture
+def config(small) -> dict[str, Any]:
+    """The small experiment."""
+    return yaml.safe_load(small.read_text())
+
+
+@pytest.fixture(scope="module")
+def here(small, shapes_context, tmp_path_factory) -> Measured:
+    """What `python -m model_def train` measures with the same YAML."""
+    output = tmp_path_factory.mktemp("here") / "run"
+    model_def("train", str(small), "--output", str(output), cwd=shapes_context)
+    return locally(output)
+
+
+def locally(output: pathlib.Path) -> Measured:
+    """What a run here has measured."""
+    lines = metrics(output / "metrics.jsonl")
+    return in_order([(line["group"], line["steps_completed"], line["metrics"]) for line in lines])
+
+
+def measured(experiment: Experiment) -> Measured:
+    """What the experiment's trial has reported and still counts, without clocks and what the harness adds."""
+    [trial] = experiment.trials
+    left_out = (*CLOCKS, "epochs", "batches")
+    return in_order(
+        [
+            (report.group, report.steps_completed, {k: v for k, v in report.values.items() if k not in left_out})
+            for report in trial.metrics
+            if not report.archived
+        ]
+    )
+
+
+def in_order(found: Measured) -> Measured:
+    return sorted(found, key=lambda one: (one[1], one[0]))
+
+
+def wait_for_batch(cluster: Cluster, experiment: Experiment, batch: int) -> None:
+    """Wait until the trial has reported a batch."""
+    [trial] = experiment.trials
+    reached = cluster.master.wait_for(lambda: any(m.steps_completed >= batch for m in trial.metrics), timeout=120)
+    assert reached, cluster.log(experiment)
+
+
+def begun(experiment: Experiment) -> dict[int, int]:
+    """The first batch that each run of the trial has reported."""
+    [trial] = experiment.trials
+    return {run: min(m.steps_completed for m in trial.metrics if m.run_id == run) for run in (1, 2)}
+
+
+def kill_training(experiment: Experiment) -> None:
+    """`kill -9` of the trial's own process, in its container."""
+    allocation = experiment.trials[0].allocation
+    inside = [
+        process for entry in allocation.processes for process in psutil.Process(entry.pid).children(recursive=True)
+    ]
+    [training] = [process for process in inside if process.cmdline()[1:] == ["-m", "model_def.train"]]
+    training.kill()
+
+
+def test_the_same_numbers_as_here(cluster: Cluster, config, uploaded, here):
+    experiment = cluster.ended(cluster.create(config, uploaded))
+    assert measured(experiment) == here
+
+
+def test_launched_as_the_experiments_do(cluster: Cluster, config, uploaded, here):
+    experiment = cluster.ended(cluster.create(config | {"entrypoint": LAUNCHED}, uploaded))
+    assert measured(experiment) == here
+
+
+@pytest.mark.parametrize("entrypoint", ["python3 -m model_def.train", LAUNCHED])
+def test_killed_and_restarted(cluster: Cluster, config, uploaded, here, entrypoint: str):
+    experiment = cluster.create(config | {"entrypoint": entrypoint}, uploaded)
+    wait_for_batch(cluster, experiment, 8)
+    kill_training(experiment)
+    assert measured(cluster.ended(experiment)) == here
+    assert experiment.trials[0].restarts == 1
+    assert begun(experiment)[2] > 5, "it went on from a checkpoint"
+
+
+def test_paused_and_activated(cluster: Cluster, config, uploaded, here):
+    experiment = cluster.create(config, uploaded)
+    wait_for_batch(cluster, experiment, 8)
+    cluster.det("experiment", "pause", "1")
+    assert cluster.master.wait_for(lambda: experiment.trials[0].allocation is None, timeout=60)
+    assert measured(experiment) == here[: len(measured(experiment))]
+    cluster.det("experiment", "activate", "1")
+    assert measured(cluster.ended(experiment)) == here
+    assert begun(experiment)[2] > 5, "it went on from a checkpoint"
+
+
+def test_a_random_search(cluster: Cluster, config, uploaded):
+    lr = {"type": "log", "base": 10, "minval": -3, "maxval": -2}
+    config["hyperparameters"]["override_mmdet_config"]["optim_wrapper.optimizer.lr"] = lr
+    config["searcher"] |= {"name": "random", "max_trials": 2}
+    experiment = cluster.ended(cluster.create(config, uploaded))
+    drawn = [trial.hparams["override_mmdet_config"]["optim_wrapper.optimizer.lr"] for trial in experiment.trials]
+    assert len(set(drawn)) == 2
+    for trial, lr in zip(experiment.trials, drawn, strict=True):
+        assert max(report.values["lr"] for report in trial.of("training")) == pytest.approx(lr), "after the warm-up"
+
+
+@pytest.mark.parametrize("cluster", [(1, 2), (2, 1)], indirect=True, ids=["one node", "two nodes"])
+def test_two_processes(cluster: Cluster, config, uploaded, small, shapes_context, tmp_path):
+    config |= {"entrypoint": LAUNCHED, "resources": {"slots_per_trial": 2}}
+    experiment = cluster.ended(cluster.create(config, uploaded))
+    torchrun(2, "train", str(small), "--output", str(tmp_path / "here"), cwd=shapes_context)
+    assert measured(experiment) == locally(tmp_path / "here")
+
+
+def test_continued_for_longer(cluster: Cluster, config, uploaded, here):
+    """`det experiment continue` after its end, with one more epoch."""
+    experiment = cluster.ended(cluster.create(config, uploaded))
+    longer = '{"max_epochs": 4}'
+    cluster.det("experiment", "continue", "1", "--config", f"hyperparameters.override_mmdet_config.train_cfg={longer}")
+    cluster.ended(experiment)
+    assert [report.steps_completed for report in experiment.trials[0].of("validation")] == [6, 12, 18, 24]

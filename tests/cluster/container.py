@@ -126,6 +126,7 @@ class Agent:
             "LANG": os.environ.get("LANG", "C.UTF-8"),
             "HOME": "/run/determined/home",
             "STANDIN_HOOK": "yes" if self._hook else "",
+            "STANDIN_KEEP": ":".join(path for path in (sys.prefix, sys.base_prefix) if path.startswith("/tmp/")),
             "DET_MASTER": self.url,
             "DET_CLUSTER_ID": master.id,
             "DET_AGENT_ID": f"node-{rank}",

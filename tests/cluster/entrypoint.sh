@@ -7,7 +7,11 @@ mount --bind "$STANDIN_DIR" /run/determined
 bind() { mkdir -p "$2"; mount --bind "$1" "$2"; }
 cd /run/determined/workdir
 source ../mounts.sh
-mount --bind "$STANDIN_DIR/tmp" /tmp
+# What runs may itself lie in this machine's /tmp.
+IFS=:
+for kept in $STANDIN_KEEP; do bind "$kept" "$STANDIN_DIR/tmp/${kept#/tmp/}"; done
+unset IFS
+mount --rbind "$STANDIN_DIR/tmp" /tmp
 cd /run/determined/workdir
 
 ln -sf /proc/$$/fd/1 ../train/logs/stdout.log

@@ -17,7 +17,7 @@ from tests.support.commands import CLOCKS, metrics, model_def, torchrun
 
 __all__ = ["cluster", "uploaded"]  # fixtures
 
-pytestmark = pytest.mark.skipif(os.environ.get("CLUSTER") != "all", reason="CLUSTER=all runs it (make soak)")
+EVERY = pytest.mark.skipif(os.environ.get("CLUSTER") != "all", reason="half a minute: CLUSTER=all runs it (make soak)")
 LAUNCHED = "python3 -m determined.launch.torch_distributed python3 -m model_def.train"
 Measured = list[tuple[str, int, dict[str, Any]]]
 
@@ -103,12 +103,13 @@ def test_the_same_numbers_as_here(cluster: Cluster, config, uploaded, here):
     assert measured(experiment) == here
 
 
+@EVERY
 def test_launched_as_the_experiments_do(cluster: Cluster, config, uploaded, here):
     experiment = cluster.ended(cluster.create(config | {"entrypoint": LAUNCHED}, uploaded))
     assert measured(experiment) == here
 
 
-@pytest.mark.parametrize("entrypoint", ["python3 -m model_def.train", LAUNCHED])
+@pytest.mark.parametrize("entrypoint", ["python3 -m model_def.train", pytest.param(LAUNCHED, marks=EVERY)])
 def test_killed_and_restarted(cluster: Cluster, config, uploaded, here, entrypoint: str):
     experiment = cluster.create(config | {"entrypoint": entrypoint}, uploaded)
     wait_for_batch(cluster, experiment, 8)
@@ -140,6 +141,7 @@ def test_a_random_search(cluster: Cluster, config, uploaded):
         assert max(report.values["lr"] for report in trial.of("training")) == pytest.approx(lr), "after the warm-up"
 
 
+@EVERY
 @pytest.mark.parametrize("cluster", [(1, 2), (2, 1)], indirect=True, ids=["one node", "two nodes"])
 def test_two_processes(cluster: Cluster, config, uploaded, small, shapes_context, tmp_path):
     config |= {"entrypoint": LAUNCHED, "resources": {"slots_per_trial": 2}}
@@ -148,6 +150,7 @@ def test_two_processes(cluster: Cluster, config, uploaded, small, shapes_context
     assert measured(experiment) == locally(tmp_path / "here")
 
 
+@EVERY
 def test_continued_for_longer(cluster: Cluster, config, uploaded, here):
     """`det experiment continue` after its end, with one more epoch."""
     experiment = cluster.ended(cluster.create(config, uploaded))

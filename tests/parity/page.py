@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import os
+import re
+import textwrap
 from collections import Counter
 from typing import Any
 
 from tests.parity import zoo
 from tests.parity.rows import fingerprint
 
+LONGEST = 240  # characters in a cell
 PACKAGES = ("torch", "mmengine", "mmcv", "mmdet", "determined", "numpy")
 HEAD = """# Parity with stock mmengine
 
@@ -71,8 +74,9 @@ def about(rows: list[dict[str, Any]], code: str) -> dict[str, Any]:
 
 
 def cell(text: Any) -> str:
-    """The first line of a text, as a cell of a table."""
-    return " ".join(str(text).partition("\n")[0].split()).replace("|", "\\|")
+    """The first line of a text, or its beginning, as a cell of a table; where packages lie is this machine's matter."""
+    line = re.sub(r"[^\s\"']*/site-packages/", "", str(text).partition("\n")[0])
+    return textwrap.shorten(line, LONGEST, placeholder=" …").replace("|", "\\|")
 
 
 def _line(row: dict[str, Any]) -> str:

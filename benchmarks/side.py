@@ -21,7 +21,7 @@ from typing import Any
 
 # When the process was started, by the one who started it: importing belongs to the time to the first step.
 STARTED = float(os.environ.get("BENCHMARK_STARTED", time.time()))
-WARM_UP = 20  # iterations that are left out; a first report, which loads TensorBoard, is among them
+WARM_UP = 12  # iterations that are left out; a first report, which loads TensorBoard, is among them
 
 
 class Costs:

@@ -41,7 +41,7 @@ MODELS = {
         "hyperparameters.global_batch_size=2", "resources.slots_per_trial=1", "train_cfg.max_epochs=1", "schedule=keep",
         "train_dataloader.num_workers=0", "train_dataloader.persistent_workers=false",
         "val_dataloader.num_workers=0", "val_dataloader.persistent_workers=false",
-        "model.backbone.init_cfg=null", "scheduling_unit=10",
+        "model.backbone.init_cfg=null", "scheduling_unit=5", "train_dataloader.dataset.indices=40",
     ),
 }  # fmt: skip
 ROWS = {

@@ -105,9 +105,9 @@ def _rest(config: dict[str, Any], source: Source) -> Experiment | None:
     if "config_file" not in hyperparameters:
         return None
     kept = right(config, FIELDS)
-    for section_ in (hyperparameters, kept.get("data") or {}):
-        if any(client_problems(section_.get("file_client_args"), source, ())):
-            del section_["file_client_args"]
+    for holder in (hyperparameters, kept.get("data") or {}):
+        if any(client_problems(holder.get("file_client_args"), source, ())):
+            del holder["file_client_args"]
     slots = get(kept, "resources", "slots_per_trial") or 1
     kept["hyperparameters"] = {"global_batch_size": slots, **hyperparameters}
     kept["searcher"] = {"name": "single", "metric": "", **right(config.get("searcher"), SEARCHER.fields or {})}

@@ -14,6 +14,11 @@ from model_def.storage.client import StorageError
 from model_def.storage.problems import problem
 
 
+def can_be_read(name: str) -> bool:
+    """Whether `on_disk` can bring it: a path or an address, and no other URL."""
+    return "://" not in name or is_remote(name)
+
+
 @contextlib.contextmanager
 def on_disk(name: str, backend_args: Mapping[str, Any] | None, *, context: Path, where: str) -> Iterator[Path]:
     """The local path of a file, while the context lasts.

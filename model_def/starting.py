@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from model_def.compose.datasets import loader_datasets
+from model_def.compose.datasets import entries, loader_datasets
 from model_def.compose.load import load_config
 from model_def.compose.require import lacking, untrainable
 from model_def.compose.suited import several_sources
@@ -122,7 +122,7 @@ def ranking(tree: dict[str, Any]) -> str:
 
 def _of_others(evaluators: Any) -> str:
     """The metric of evaluators that can't be foretold, by their types; of several data sets that of the first."""
-    given = evaluators if isinstance(evaluators, list | tuple) else [evaluators]
+    given = entries(evaluators)
     first = next((f"{prefix}/" for one in given for prefix in one.get("dataset_prefixes") or ()), "")
     kinds = [str(node.get("type")) for _, node in dicts(given)]
     return next((first + BY_EVALUATOR[kind] for kind in kinds if kind in BY_EVALUATOR), "loss")

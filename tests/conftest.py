@@ -6,13 +6,21 @@ import pathlib
 from types import ModuleType
 
 import pytest
-import yaml
 
 from model_def.datasets import made
 from tests.cluster import config
-from tests.support.servers.fixtures import gcs, gcs_bucket, gcs_buckets, s3, s3_bucket, s3_buckets
+from tests.support.commands import yaml_writer
+from tests.support.servers.fixtures import (
+    faulty_backend_args,
+    gcs,
+    gcs_bucket,
+    gcs_buckets,
+    s3,
+    s3_bucket,
+    s3_buckets,
+)
 
-__all__ = ["gcs", "gcs_bucket", "gcs_buckets", "s3", "s3_bucket", "s3_buckets"]  # fixtures
+__all__ = ["faulty_backend_args", "gcs", "gcs_bucket", "gcs_buckets", "s3", "s3_bucket", "s3_buckets"]  # fixtures
 
 
 @pytest.fixture(scope="session")
@@ -46,10 +54,4 @@ def validator() -> ModuleType:
 @pytest.fixture
 def write_yaml(tmp_path: pathlib.Path):
     """Writes a dict as an experiment YAML and returns its path."""
-
-    def write(content: dict, name: str = "experiment.yaml") -> pathlib.Path:
-        path = tmp_path / name
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
-        return path
-
-    return write
+    return yaml_writer(tmp_path)

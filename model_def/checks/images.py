@@ -16,7 +16,7 @@ from model_def.checks.place import place_of, require_root
 from model_def.compose.datasets import annotation_file, image_folder, is_local, local
 from model_def.errors import DataError
 from model_def.experiment_types import Experiment
-from model_def.files import on_disk, storage_errors, store
+from model_def.files import can_be_read, on_disk, storage_errors, store
 from model_def.storage.address import is_remote
 
 LOOKED_AT = 2000  # files whose existence is checked; a network disk answers slowly
@@ -58,7 +58,7 @@ def check_images(dataset: dict[str, Any], place: str, experiment: Experiment) ->
 def _check_objects(folder: str, dataset: dict[str, Any], where: str, listed: str, experiment: Experiment) -> str:
     """A few of the images in a store: `data check` looks at all of them."""
     annotated, backend_args = annotation_file(dataset), dataset.get("backend_args")
-    if not is_coco(dataset) or not (is_local(annotated) or is_remote(annotated)):
+    if not is_coco(dataset) or not can_be_read(annotated):
         return "not looked at: `data check` does"
     with on_disk(annotated, backend_args, context=experiment.directory, where=listed) as path:
         images = remaining(read_coco(path, listed), dataset)

@@ -8,11 +8,10 @@ from typing import Any
 from model_def.annotations import Annotations, Image, look_for, read_coco
 from model_def.checks.place import place_of, require_root
 from model_def.compose.components import classes_of
-from model_def.compose.datasets import annotation_file, is_local
+from model_def.compose.datasets import annotation_file
 from model_def.errors import DataError
 from model_def.experiment_types import Experiment
-from model_def.files import on_disk
-from model_def.storage.address import is_remote
+from model_def.files import can_be_read, on_disk
 
 ENTRY = 'annotations such as {"id": 1, "image_id": 1, "category_id": 1, "bbox": [x, y, width, height], "area": 99}'
 
@@ -24,7 +23,7 @@ def check_labels(dataset: dict[str, Any], place: str, experiment: Experiment) ->
         DataError: the file is missing or broken, or no annotation or image is left.
     """
     name = annotation_file(dataset)
-    if not name or not (is_local(name) or is_remote(name)):
+    if not name or not can_be_read(name):
         return "not looked at: no annotation file that can be read here"
     require_root(dataset, place, experiment)
     where = place_of(experiment, place, "ann_file")
@@ -55,7 +54,7 @@ def check_evaluator(evaluator: dict[str, Any], place: str, experiment: Experimen
         DataError: the file is missing or broken.
     """
     name = evaluator["ann_file"]
-    if not (is_local(name) or is_remote(name)):
+    if not can_be_read(name):
         return "not looked at: no annotation file that can be read here"
     where = place_of(experiment, place, "ann_file")
     with on_disk(name, evaluator.get("backend_args"), context=experiment.directory, where=where) as path:

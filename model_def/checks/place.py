@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os.path
 from typing import Any
 
 from model_def.annotations import look_for
 from model_def.assignments import OVERRIDES
-from model_def.compose.datasets import is_local, local
+from model_def.compose.datasets import is_local, is_relative, local
 from model_def.errors import DataError
 from model_def.experiment_types import Experiment
 
@@ -51,4 +50,4 @@ def require_root(dataset: dict[str, Any], place: str, experiment: Experiment) ->
 def _needed(dataset: dict[str, Any]) -> bool:
     """Whether any path of the data set starts at its root."""
     paths = [dataset.get("ann_file"), *(dataset.get("data_prefix") or {"img": ""}).values()]
-    return any(not isinstance(path, str) or (is_local(path) and not os.path.isabs(path)) for path in paths)
+    return any(not isinstance(path, str) or is_relative(path) for path in paths)

@@ -10,13 +10,12 @@ from typing import Any
 from model_def.annotations import Annotations, read_coco
 from model_def.compose.classes import Classes, with_classes
 from model_def.compose.components import classes_of, component
-from model_def.compose.datasets import is_local, replace_innermost
+from model_def.compose.datasets import entries, is_local, replace_innermost
 from model_def.compose.storage import located
 from model_def.compose.suited import PANOPTIC, PLACE, unsuited
 from model_def.errors import ConfigError
 from model_def.experiment_types import Dataset, Experiment, Split
-from model_def.files import on_disk
-from model_def.storage.address import is_remote
+from model_def.files import can_be_read, on_disk
 
 # Which evaluator reads the annotation files of which data set, its subclasses included. The first that fits counts.
 EVALUATORS = {
@@ -59,8 +58,8 @@ def dataset_notes(before: dict[str, Any], after: dict[str, Any], experiment: Exp
     """What the short form has left out of the config `before` it, which is worth a word."""
     if experiment.hyperparameters.dataset is None or not before.get("val_dataloader"):
         return
-    left = [entry.get("type") for entry in _entries(after["val_evaluator"])]
-    gone = [str(name) for entry in _entries(before.get("val_evaluator")) if (name := entry.get("type")) not in left]
+    left = [entry.get("type") for entry in entries(after["val_evaluator"])]
+    gone = [str(name) for entry in entries(before.get("val_evaluator")) if (name := entry.get("type")) not in left]
     if left and gone:
         yield f"dataset: {', '.join(map(str, left))} evaluates it; {', '.join(gone)} of the config is left out"
 
@@ -71,7 +70,7 @@ def _classes(dataset: Dataset, experiment: Experiment) -> Classes:
         return Classes(things=dataset.classes)
     where = experiment.where(*PLACE, "train", "ann_file")
     name, backend_args = located(os.path.join(dataset.root, dataset.train.ann_file), experiment)
-    if _kind(dataset.type) in (None, "XMLDataset") or not (is_local(name) or is_remote(name)):
+    if _kind(dataset.type) in (None, "XMLDataset") or not can_be_read(name):
         raise ConfigError(
             what="the names of the classes can't be read from these annotations",
             value=dataset.type if is_local(name) else name,
@@ -135,11 +134,11 @@ def _loader(config: dict[str, Any], loader: str, dataset: Dataset, split: Split,
 
 def _evaluator(evaluator: Any, dataset: Dataset, split: Split) -> Any:
     """The config's evaluators that can read the data set (or the one that can), with its annotation file."""
-    entries = [dict(entry) for entry in _entries(evaluator or {})]
+    given = [dict(entry) for entry in entries(evaluator or {})]
     wanted = EVALUATORS.get(_kind(dataset.type) or "")
-    kept = [entry for entry in entries if wanted in (None, entry.get("type"))]
+    kept = [entry for entry in given if wanted in (None, entry.get("type"))]
     if wanted and not kept:
-        kept = [{"type": wanted, **_metrics(wanted, entries)}]
+        kept = [{"type": wanted, **_metrics(wanted, given)}]
     for entry in kept:
         if (wanted and wanted != "VOCMetric") or "ann_file" in entry:
             entry["ann_file"] = os.path.join(dataset.root, split.ann_file)
@@ -148,14 +147,9 @@ def _evaluator(evaluator: Any, dataset: Dataset, split: Split) -> Any:
     return kept[0] if len(kept) == 1 else kept
 
 
-def _metrics(wanted: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def _metrics(wanted: str, given: list[dict[str, Any]]) -> dict[str, Any]:
     """Boxes, and masks if the config's own evaluators measure them."""
     if wanted not in ("CocoMetric", "LVISMetric"):
         return {}
-    masks = any("segm" in str(entry.get("metric")) for entry in entries)
+    masks = any("segm" in str(entry.get("metric")) for entry in given)
     return {"metric": ["bbox", "segm"] if masks else "bbox"}
-
-
-def _entries(evaluator: Any) -> list[dict[str, Any]]:
-    found = list(evaluator) if isinstance(evaluator, list | tuple) else [evaluator]
-    return [entry for entry in found if isinstance(entry, dict)]

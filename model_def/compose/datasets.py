@@ -59,12 +59,21 @@ def is_local(path: str) -> bool:
     return "://" not in path
 
 
+def is_relative(path: str) -> bool:
+    """Whether a path begins at a root: neither absolute nor behind `s3://` and the like."""
+    return is_local(path) and not os.path.isabs(path)
+
+
+def entries(evaluators: Any) -> list[dict[str, Any]]:
+    """The evaluators of a config, where one stands or a list of them."""
+    found = list(evaluators) if isinstance(evaluators, list | tuple) else [evaluators]
+    return [entry for entry in found if isinstance(entry, dict)]
+
+
 def local(path: str, context: Path) -> Path:
     """A local path; relative ones start at the context (the current directory)."""
     return context / path
 
 
 def _joined(root: str | None, name: str) -> str:
-    if not name or not root or os.path.isabs(name) or not is_local(name):
-        return name
-    return os.path.join(root, name)
+    return os.path.join(root, name) if name and root and is_relative(name) else name

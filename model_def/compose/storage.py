@@ -7,8 +7,8 @@ import os.path
 from collections.abc import Callable
 from typing import Any
 
-from model_def.compose.components import component
-from model_def.compose.datasets import LOADERS, annotation_file, is_local, loader_datasets
+from model_def.compose.datasets import LOADERS, annotation_file, is_relative, loader_datasets
+from model_def.compose.strict import argument_names
 from model_def.compose.tree import dotted, rebuilt, type_name, walk
 from model_def.errors import ConfigError
 from model_def.experiment_types import Experiment, FileClientArgs
@@ -85,14 +85,14 @@ def _in_readers(config: Node, change: Callable[[Node], Node]) -> Node:
 
 def _moved(node: Node, base: str) -> Node:
     """A data set or an evaluator whose relative paths begin at `base`."""
-    if "data_root" in _arguments(node):
+    if "data_root" in argument_names(node):
         return {**node, **_joined({"data_root": node.get("data_root") or ""}, base)}
     return {**node, **_joined({key: node[key] for key in EVALUATED if isinstance(node.get(key), str)}, base)}
 
 
 def _told(node: Node, given: FileClientArgs) -> Node:
     """Something that reads files with its `backend_args`."""
-    reads = "backend_args" in _arguments(node) and type_name(node) not in OWN_STORAGE
+    reads = "backend_args" in argument_names(node) and type_name(node) not in OWN_STORAGE
     return {**node, "backend_args": dict(given.backend_args)} if reads and not node.get("backend_args") else node
 
 
@@ -108,13 +108,8 @@ def _whole(node: Node) -> Node:
 
 
 def _joined(paths: Node, base: str) -> Node:
-    below = {key: path for key, path in paths.items() if is_local(path) and not os.path.isabs(path)}
+    below = {key: path for key, path in paths.items() if is_relative(path)}
     return {key: os.path.join(base, "" if path == "." else path.removeprefix("./")) for key, path in below.items()}
-
-
-def _arguments(node: Node) -> set[str]:
-    known = component(node["type"]) if node.get("type") else None
-    return set(known.arguments) if known else set()
 
 
 def _require_use(config: Node, given: FileClientArgs, experiment: Experiment) -> None:

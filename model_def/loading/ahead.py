@@ -105,10 +105,13 @@ class _Together:
     def __init__(self, dataset: Any, store: StoreBackend) -> None:
         self._dataset = dataset
         self._store = store
+        self._told: tuple[Any, ...] = ()  # what came with the batch before: it is on its way
 
     def __call__(self, indices: Any) -> list[Any]:
         coming = getattr(indices, "coming", ())
-        self._store.fetch_ahead(path for index in (*indices, *coming) for path in _paths(self._dataset, index))
+        new = [index for index in (*indices, *coming) if index not in self._told]
+        self._store.fetch_ahead(path for index in new for path in _paths(self._dataset, index))
+        self._told = tuple(coming)
         return [self._dataset[index] for index in indices]
 
 

@@ -36,8 +36,8 @@ class Trees:
         """All files below the local folder `source`."""
         if not source.is_dir():
             raise NotADirectoryError(f"{source} is not a folder")
-        files = [Path(folder, name) for folder, _, names in os.walk(source, followlinks=True) for name in names]
-        self._each(lambda file: self._client.put_file(target / file.relative_to(source).as_posix(), file), files)
+        put = self._client.put_file
+        self._each(lambda file: put(target / file.relative_to(source).as_posix(), file), local_files(source))
 
     def download(self, source: Address, target: Path) -> None:
         """All below `source`, into the new local folder `target`."""
@@ -79,3 +79,12 @@ class Trees:
         with ThreadPoolExecutor(self._threads) as pool:
             for _ in pool.map(action, things):
                 pass
+
+
+def local_files(folder: Path) -> Iterator[Path]:
+    """All files below a local folder, in order. Links are followed, in no circles."""
+    seen: set[str] = set()
+    for path, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(path))
+        folders[:] = sorted(one for one in folders if os.path.realpath(os.path.join(path, one)) not in seen)
+        yield from (Path(path, name) for name in sorted(names))

@@ -10,13 +10,13 @@ from rich.text import Text
 from model_def.errors import DataError
 from model_def.storage.address import Address, is_remote
 from model_def.storage.cache import Cache
+from model_def.storage.cache_evict import BLOCK
 from model_def.transfer.crowd import Crowd, told
 from model_def.transfer.meter import Meter, sized
 from model_def.transfer.presence import backend
 from model_def.transfer.references import LISTS, Group
 
 THREADS = 16
-BLOCK = 4096  # bytes: an object in the cache takes a multiple of it, and has a head
 
 
 class Warming:
@@ -91,7 +91,7 @@ class Warming:
         return self._cache(path).has(Address.parse(path))
 
     def _takes(self, path: str) -> int:
-        """Bytes on the disk, with the object's head."""
+        """Bytes on the disk, in whole blocks, with the object's head."""
         return (self._sizes[path] // BLOCK + 2) * BLOCK
 
     def _cache(self, path: str) -> Cache:

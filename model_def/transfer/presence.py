@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.fileio import get_file_backend
-
+from model_def.files import store
 from model_def.storage.address import Address, is_remote
 from model_def.storage.client import AccessDenied, Client, ObjectMissing
 from model_def.transfer.crowd import Crowd, told
@@ -73,7 +72,7 @@ class Presence:
 def backend(path: str, backend_args: Mapping[str, Any] | None) -> Any:
     """mmengine's backend for a path, as a data set gets it, with the default client: workers may still be forked."""
     given = {key: value for key, value in (backend_args or {}).items() if key != "client"}
-    return get_file_backend(path, backend_args=given, enable_singleton=True)
+    return store(path, given)
 
 
 def _questions(group: Group, known: Mapping[str, int]) -> Iterator[Question]:

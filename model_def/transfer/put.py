@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.text import Text
 from model_def.errors import DataError
 from model_def.storage.client import Stat, StorageError
 from model_def.storage.s3 import PART
+from model_def.storage.trees import local_files
 from model_def.transfer.crowd import Crowd, Failure, refused, told
 from model_def.transfer.destination import Prefix
 from model_def.transfer.meter import Meter, sized
@@ -72,16 +72,12 @@ class Upload:
         return sent
 
     def _files(self) -> Iterator[tuple[str, int]]:
-        """The names of all files below the folder and their bytes, in order. Links are followed, in no circles."""
+        """The names of all files below the folder and their bytes, in order."""
         if not self._folder.is_dir():
             what = "the folder is a file" if self._folder.is_file() else "there is no such folder"
             raise DataError(what=what, value=str(self._folder), next=f"ls {self._folder.parent}")
-        seen: set[str] = set()
-        for path, folders, names in os.walk(self._folder, followlinks=True):
-            seen.add(os.path.realpath(path))
-            folders[:] = sorted(one for one in folders if os.path.realpath(os.path.join(path, one)) not in seen)
-            for file in (Path(path, name) for name in sorted(names) if not _is_ours(name)):
-                yield file.relative_to(self._folder).as_posix(), file.stat().st_size if file.exists() else 0
+        for file in (file for file in local_files(self._folder) if not _is_ours(file.name)):
+            yield file.relative_to(self._folder).as_posix(), file.stat().st_size if file.exists() else 0
 
     def _listed(self) -> dict[str, Stat]:
         try:

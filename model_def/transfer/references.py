@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 
 from model_def.building import building
 from model_def.compose import Composed
-from model_def.compose.datasets import LOADERS, annotation_file, loader_datasets
+from model_def.compose.datasets import LOADERS, annotation_file, entries, loader_datasets
 from model_def.compose.tree import dotted
 from model_def.errors import DataError
 from model_def.experiment_types import Experiment
@@ -48,8 +48,7 @@ def _lists(config: Mapping[str, Any]) -> Iterator[Group]:
         yield _group(place, LISTS, [annotation_file(dataset), proposals], dataset)
     known = {annotation_file(dataset) for _, dataset in _datasets(config)}
     for name in EVALUATORS:
-        found = config.get(name) or ()
-        for evaluator in (found,) if isinstance(found, dict) else found:
+        for evaluator in entries(config.get(name) or ()):
             file = str(evaluator.get("ann_file") or "")
             if file not in known:
                 known.add(file)

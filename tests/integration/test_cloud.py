@@ -16,13 +16,13 @@ import yaml
 from mmengine.fileio import get_file_backend
 
 from model_def.storage.address import Address
-from model_def.storage.register import register
+from model_def.storage.options import STORES
 from tests.integration.test_parity import small_experiment
-from tests.support.commands import metrics
+from tests.support.commands import metrics, yaml_writer
 from tests.support.trainings import Stop, run, same_run
 
 RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
-BACKENDS = {"s3": "s3", "gs": "gcs"}
+BACKENDS = {scheme: backend for backend, scheme in STORES.items()}
 EVERY = [(store, workers, processes) for store in BACKENDS.values() for workers in (0, 2) for processes in (1, 2)]
 CASES = EVERY if os.environ.get("CLOUD") == "all" else [("gcs", 0, 1), ("s3", 2, 2)]
 
@@ -31,12 +31,7 @@ Train = Callable[..., pathlib.Path]
 
 @pytest.fixture(scope="module")
 def experiment(shapes_context, tmp_path_factory) -> dict:
-    path = tmp_path_factory.mktemp("experiment") / "small.yaml"
-
-    def write(content):
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
-        return path
-
+    write = yaml_writer(tmp_path_factory.mktemp("experiment"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(shapes_context)
         return yaml.safe_load(small_experiment(RETINANET, write).read_text())
@@ -57,8 +52,7 @@ def on_disk(experiment, shapes_context, tmp_path_factory) -> Callable[[int, int]
 def training(
     experiment: dict, folder: pathlib.Path, cwd: pathlib.Path, workers: int, processes: int, **given: object
 ) -> Train:
-    file = folder / "experiment.yaml"
-    file.write_text(yaml.safe_dump(experiment, sort_keys=False))
+    file = yaml_writer(folder)(experiment)
     loading = (f"train_dataloader.num_workers={workers}", f"train_dataloader.persistent_workers={workers > 0}")
 
     def train(name: str, **how: object) -> pathlib.Path:
@@ -69,8 +63,8 @@ def training(
 
 
 def in_bucket(experiment: dict, bucket: Address, cache: pathlib.Path) -> dict:
-    place = {"backend": BACKENDS[bucket.scheme], "bucket_name": bucket.bucket, "prefix": "folder"}
-    place |= {"cache": {"dir": str(cache)}}
+    store = {"backend": BACKENDS[bucket.scheme], "cache": {"dir": str(cache)}}
+    place = {**store, "bucket_name": bucket.bucket, "prefix": "folder"}
     return {**experiment, "hyperparameters": {**experiment["hyperparameters"], "file_client_args": place}}
 
 
@@ -79,7 +73,6 @@ def test_the_numbers_are_those_of_the_disk(
     store, workers, processes, experiment, on_disk, shapes_context, tmp_path, request
 ):
     bucket, server = request.getfixturevalue(f"{store}_bucket"), request.getfixturevalue(store)
-    register()
     get_file_backend(str(bucket)).copytree_from_local(shapes_context / "data", f"{bucket}folder/data")
     content = in_bucket(experiment, bucket, tmp_path / "cache")
     train = training(content, tmp_path, shapes_context, workers, processes, environment=server.environment)

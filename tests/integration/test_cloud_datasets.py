@@ -19,7 +19,6 @@ from mmengine.registry import DefaultScope
 from model_def.compose import compose
 from model_def.experiment import load_experiment
 from model_def.loading.ahead import store_of
-from model_def.storage.register import register
 from tests.parity import zoo
 from tests.parity.data import data_overrides
 
@@ -51,8 +50,6 @@ def composed(config: str, overrides: dict[str, Any], file: pathlib.Path) -> Conf
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_its_samples_are_those_of_the_disk(kind, s3_bucket, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("mmengine.fileio.io.backend_instances", {})
-    register()
     data = tmp_path / "data"
     overrides = data_overrides(zoo.load(CONFIGS[kind]), data)
     get_file_backend(str(s3_bucket)).copytree_from_local(data, f"{s3_bucket}data")

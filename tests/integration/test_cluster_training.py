@@ -13,7 +13,7 @@ import yaml
 from tests.cluster.fixtures import Cluster, cluster, uploaded
 from tests.cluster.records import Experiment
 from tests.integration.test_parity import small_experiment
-from tests.support.commands import CLOCKS, metrics, model_def, torchrun
+from tests.support.commands import CLOCKS, metrics, model_def, torchrun, yaml_writer
 
 __all__ = ["cluster", "uploaded"]  # fixtures
 
@@ -25,12 +25,7 @@ Measured = list[tuple[str, int, dict[str, Any]]]
 @pytest.fixture(scope="module")
 def small(shapes_context, tmp_path_factory) -> pathlib.Path:
     """A small experiment of 18 batches that saves after each 5, with its data mounted from here."""
-    path = tmp_path_factory.mktemp("small") / "small.yaml"
-
-    def write(config: dict[str, Any]) -> pathlib.Path:
-        path.write_text(yaml.safe_dump(config, sort_keys=False))
-        return path
-
+    write = yaml_writer(tmp_path_factory.mktemp("small"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(shapes_context)
         config = yaml.safe_load(small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write).read_text())

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from tests.integration.test_parity import small_experiment
+from tests.support.commands import yaml_writer
 from tests.support.trainings import Stop, run, same_run, start
 
 KILLS = int(os.environ.get("KILLS", "20"))
@@ -29,12 +29,7 @@ CODES = {-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM, 0}
 
 @pytest.fixture(scope="module")
 def experiment(shapes_context, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("killed")
-
-    def write(content):
-        (folder / "small.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-        return folder / "small.yaml"
-
+    write = yaml_writer(tmp_path_factory.mktemp("killed"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(shapes_context)
         yield small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write)

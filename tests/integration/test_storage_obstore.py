@@ -20,8 +20,7 @@ from model_def.errors import ConfigError
 from model_def.storage.address import Address
 from model_def.storage.backend import GCSBackend, S3Backend
 from model_def.storage.client import ObjectMissing
-from model_def.storage.register import register
-from tests.support.servers import FaultServer, fault_server, s3_environment
+from tests.support.servers import FaultServer, fault_server
 from tests.unit import test_storage_contract as contract
 
 KEYS = [f"a/b c+ü%{index}.jpg" for index in range(24)]
@@ -41,16 +40,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultServer]:
         yield running
 
 
-@pytest.fixture(params=["s3", "gcs"])
-def backend_args(
-    request: pytest.FixtureRequest, server: FaultServer, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Any]:
-    register()
-    for name, value in {**s3_environment(server.url), "STORAGE_EMULATOR_HOST": server.url}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("mmengine.fileio.io.backend_instances", {})
+@pytest.fixture
+def backend_args(server: FaultServer, faulty_backend_args: dict[str, Any]) -> dict[str, Any]:
     server.plan()
-    return {"backend": request.param, "client": "obstore", "cache": {"enabled": False}}
+    return {**faulty_backend_args, "client": "obstore"}
 
 
 class Objects(Dataset[bytes]):

@@ -15,7 +15,7 @@ from mmengine.fileio.io import get, get_file_backend
 
 from model_def.storage.per_process import PerProcess
 from model_def.storage.register import register
-from tests.support.servers import FaultServer, fault_server, s3_environment
+from tests.support.servers import FaultServer, fault_server
 
 OBJECTS, CHILDREN = 50, 4
 
@@ -30,15 +30,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultServer]:
         yield running
 
 
-@pytest.fixture(params=["s3", "gcs"])
-def backend_args(
-    request: pytest.FixtureRequest, server: FaultServer, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Any]:
-    register()
-    for name, value in {**s3_environment(server.url), "STORAGE_EMULATOR_HOST": server.url}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("mmengine.fileio.io.backend_instances", {})
-    return {"backend": request.param, "cache": {"enabled": False}}
+@pytest.fixture
+def backend_args(faulty_backend_args: dict[str, Any]) -> dict[str, Any]:
+    return faulty_backend_args
 
 
 def body(index: int) -> bytes:

@@ -12,10 +12,9 @@ import time
 
 import pytest
 import torch
-import yaml
 
 from tests.integration.test_parity import small_experiment
-from tests.support.commands import ENVIRONMENT, metrics, model_def, torchrun, torchrun_command
+from tests.support.commands import ENVIRONMENT, metrics, model_def, torchrun, torchrun_command, yaml_writer
 
 # It draws from torch's random numbers at every step, and each process draws another amount.
 FASTER_RCNN = "faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
@@ -31,13 +30,7 @@ def context(shapes_context):
 @pytest.fixture(scope="module")
 def experiment(context, tmp_path_factory) -> pathlib.Path:
     """A Faster R-CNN in small: 18 batches in three epochs."""
-    path = tmp_path_factory.mktemp("experiment") / "small.yaml"
-
-    def write(content):
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
-        return path
-
-    return small_experiment(FASTER_RCNN, write)
+    return small_experiment(FASTER_RCNN, yaml_writer(tmp_path_factory.mktemp("experiment")))
 
 
 @pytest.fixture(scope="module")
@@ -119,15 +112,9 @@ def wait_for_batch(path: pathlib.Path, batch: int, process: subprocess.Popen[str
     pytest.fail("the run ended before it could be stopped")
 
 
-def test_averaged_weights_and_a_switched_pipeline_go_on(context, tmp_path):
+def test_averaged_weights_and_a_switched_pipeline_go_on(context, tmp_path, write_yaml):
     """YOLOX in the epoch in which mosaic has ended: EMA, the L1 loss and the new pipeline are still there."""
-
-    def write(content):
-        path = tmp_path / "yolox.yaml"
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
-        return path
-
-    experiment = small_experiment("yolox/yolox_tiny_8xb8-300e_coco.py", write)
+    experiment = small_experiment("yolox/yolox_tiny_8xb8-300e_coco.py", write_yaml)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     model_def("train", str(experiment), "--output", str(whole), cwd=context)
     command = [sys.executable, "-m", "model_def", "train", str(experiment), "--output", str(stopped)]
@@ -140,15 +127,9 @@ def test_averaged_weights_and_a_switched_pipeline_go_on(context, tmp_path):
     assert same(weights(stopped), weights(whole))
 
 
-def test_a_validation_within_an_epoch_changes_nothing(context, tmp_path):
+def test_a_validation_within_an_epoch_changes_nothing(context, tmp_path, write_yaml):
     """`min_validation_period` validates more often than the config's loop would: the model trains on as before."""
-
-    def write(content):
-        path = tmp_path / "retinanet.yaml"
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
-        return path
-
-    experiment = small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write)
+    experiment = small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write_yaml)
     one_epoch = ["train_cfg.max_epochs=1", "schedule=keep"]
     often = ["min_validation_period.batches=4", *one_epoch]
     model_def("train", str(experiment), *one_epoch, "--output", str(tmp_path / "plain"), cwd=context)

@@ -7,7 +7,10 @@ import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
+
+import yaml
 
 REPO = pathlib.Path(__file__).parents[2]
 
@@ -22,6 +25,17 @@ ENVIRONMENT = {
 
 # Wall-clock figures: the only ones that two equal runs may differ in.
 CLOCKS = ("data_time", "iter_time", "step_time", "samples_per_second", "memory")
+
+
+def yaml_writer(folder: pathlib.Path) -> Callable[..., pathlib.Path]:
+    """Writes a dict as an experiment YAML in `folder` and returns its path."""
+
+    def write(content: dict[str, Any], name: str = "experiment.yaml") -> pathlib.Path:
+        path = folder / name
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        return path
+
+    return write
 
 
 def run(*command: str, cwd: pathlib.Path, code: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:

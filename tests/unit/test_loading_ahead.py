@@ -22,7 +22,6 @@ from model_def.loading.order import Order
 from model_def.rng import rng_state
 from model_def.storage.address import Address
 from model_def.storage.ahead import Ahead
-from model_def.storage.register import register
 
 SAMPLES = 24
 
@@ -30,8 +29,6 @@ SAMPLES = 24
 @pytest.fixture(params=["s3", "gcs"])
 def bucket(request: pytest.FixtureRequest, shapes_context: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("mmengine.fileio.io.backend_instances", {})
-    register()
     address = request.getfixturevalue(f"{request.param}_bucket")
     get_file_backend(str(address)).copytree_from_local(shapes_context / "data/shapes", f"{address}shapes")
     return address

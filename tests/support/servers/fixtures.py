@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
 from model_def.storage.address import Address
-from tests.support.servers import Server, gcs_server, s3_server
+from model_def.storage.register import register
+from tests.support.servers import FaultServer, Server, gcs_server, s3_environment, s3_server
 
 
 @pytest.fixture(scope="session")
@@ -62,17 +64,29 @@ def s3_bucket(s3: Server, s3_buckets: Callable[..., Address], monkeypatch: pytes
     """An empty bucket; the environment leads to its server."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    _set(s3, monkeypatch)
+    lead_to(s3.environment, monkeypatch)
     return s3_buckets()
 
 
 @pytest.fixture
 def gcs_bucket(gcs: Server, gcs_buckets: Callable[..., Address], monkeypatch: pytest.MonkeyPatch) -> Address:
     """An empty bucket; the environment leads to its server."""
-    _set(gcs, monkeypatch)
+    lead_to(gcs.environment, monkeypatch)
     return gcs_buckets()
 
 
-def _set(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in server.environment.items():
+def lead_to(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the libraries find a server, and mmengine make its backends anew."""
+    register()
+    monkeypatch.setattr("mmengine.fileio.io.backend_instances", {})
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(params=["s3", "gcs"])
+def faulty_backend_args(
+    request: pytest.FixtureRequest, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """What leads to the module's `server`, in each of its two languages; without a cache."""
+    lead_to({**s3_environment(server.url), "STORAGE_EMULATOR_HOST": server.url}, monkeypatch)
+    return {"backend": request.param, "cache": {"enabled": False}}

@@ -37,6 +37,7 @@ zoo: setup  ## Check every config of mmdet's zoo as an experiment, with its own 
 	@PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(RUN) -m tests.zoo $(if $(ONLY),ONLY=$(ONLY)) $(if $(FRESH),FRESH=$(FRESH))
 
 bench: setup  ## Compare our costs with stock mmengine's: training, evaluation, resuming (DEVICE=cuda on a GPU).
+	@$(RUN) -m model_def data quickstart
 	@DEVICE=$(DEVICE) $(RUN) -m benchmarks.step
 	@$(RUN) -m benchmarks.evaluation
 	@$(RUN) -m benchmarks.resume

@@ -83,14 +83,14 @@ def begun(experiment: Experiment) -> dict[int, int]:
     return {run: min(m.steps_completed for m in trial.metrics if m.run_id == run) for run in (1, 2)}
 
 
-def kill_training(experiment: Experiment) -> None:
-    """`kill -9` of the trial's own process, in its container."""
+def training(experiment: Experiment) -> psutil.Process:
+    """The trial's own process, in its container."""
     allocation = experiment.trials[0].allocation
     inside = [
         process for entry in allocation.processes for process in psutil.Process(entry.pid).children(recursive=True)
     ]
-    [training] = [process for process in inside if process.cmdline()[1:] == ["-m", "model_def.train"]]
-    training.kill()
+    [process] = [process for process in inside if process.cmdline()[1:] == ["-m", "model_def.train"]]
+    return process
 
 
 def test_the_same_numbers_as_here(cluster: Cluster, config, uploaded, here):
@@ -108,7 +108,7 @@ def test_launched_as_the_experiments_do(cluster: Cluster, config, uploaded, here
 def test_killed_and_restarted(cluster: Cluster, config, uploaded, here, entrypoint: str):
     experiment = cluster.create(config | {"entrypoint": entrypoint}, uploaded)
     wait_for_batch(cluster, experiment, 8)
-    kill_training(experiment)
+    training(experiment).kill()
     assert measured(cluster.ended(experiment)) == here
     assert experiment.trials[0].restarts == 1
     assert begun(experiment)[2] > 5, "it went on from a checkpoint"
@@ -117,7 +117,10 @@ def test_killed_and_restarted(cluster: Cluster, config, uploaded, here, entrypoi
 def test_paused_and_activated(cluster: Cluster, config, uploaded, here):
     experiment = cluster.create(config, uploaded)
     wait_for_batch(cluster, experiment, 8)
+    process = training(experiment)
+    process.suspend()  # `det` takes longer to start than the other ten batches
     cluster.det("experiment", "pause", "1")
+    process.resume()
     assert cluster.master.wait_for(lambda: experiment.trials[0].allocation is None, timeout=60)
     assert measured(experiment) == here[: len(measured(experiment))]
     cluster.det("experiment", "activate", "1")

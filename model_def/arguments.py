@@ -19,6 +19,7 @@ Trains MMDetection models from one experiment YAML: here as on a Determined clus
 usage: {PROGRAM} COMMAND …
 
   train EXPERIMENT.yaml [key=value …] [--output DIR] [--resume [PATH]]   train a detector
+  search EXPERIMENT.yaml [key=value …] [--output DIR] [--resume [PATH]]  run its search: many trials, the best wins
   check EXPERIMENT.yaml [key=value …] [--run]                            try everything but the training
   explain EXPERIMENT.yaml [KEY …] [key=value …] [--diff OTHER] [--json]  each value, and where it comes from
   migrate OLD.yaml > NEW.yaml                                            from mmdet 2.x and the old adapter
@@ -103,6 +104,18 @@ def _train(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _search(parser: argparse.ArgumentParser) -> None:
+    _experiment(parser)
+    parser.add_argument("--output", metavar="DIR", type=Path, help="default: output/NAME/TIME")
+    parser.add_argument(
+        "--resume",
+        metavar="PATH",
+        nargs="?",
+        const="",
+        help="go on with the search in this directory; without PATH: the newest search of this experiment",
+    )
+
+
 def _explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", metavar="EXPERIMENT.yaml", type=Path, help="an experiment file")
     parser.add_argument(
@@ -142,7 +155,8 @@ def _predict(parser: argparse.ArgumentParser) -> None:
         "model",
         metavar="EXPERIMENT_OR_OUTPUT",
         type=Path,
-        help="an output directory (its best checkpoint), a checkpoint, or an experiment file (its newest output)",
+        help="an output directory (its best checkpoint), a checkpoint (its UUID on a cluster), or an experiment file "
+        "(its newest output)",
     )
     parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+")
     parser.add_argument("--threshold", metavar="SCORE", type=_score, default=0.3, help="default: 0.3")
@@ -155,6 +169,7 @@ def _env(parser: argparse.ArgumentParser) -> None:
 
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "train": ("Train a detector.", _train),
+    "search": ("Run the experiment's search on this machine, or on a cluster of Ray.", _search),
     "check": ("Try everything but the training: YAML, config, model, data, weights, metrics.", _check),
     "explain": ("Print the whole config, each value with the place it comes from and what it replaced.", _explain),
     "migrate": ("Print an experiment that was written for mmdet 2.x as one for mmdet 3.x.", _migrate),

@@ -137,7 +137,8 @@ def _forget(node: dict[Any, Any], target: Place, *, plain: bool = False) -> None
     """Take out what is at or below `target`; or what is there only if it is `plain`, no mapping."""
     for key in list(node):
         place = normal((key,))
-        here = place == target and not isinstance(node[key], dict) if plain else place[: len(target)] == target
+        is_plain = not isinstance(node[key], dict) or is_searched(node[key])
+        here = place == target and is_plain if plain else place[: len(target)] == target
         if here:
             del node[key]
         elif place == target[: len(place)] and isinstance(node[key], dict):

@@ -15,6 +15,7 @@ from model_def.compose.components import component
 from model_def.compose.tree import dicts
 from model_def.errors import ConfigError
 from model_def.experiment_types import Experiment
+from model_def.out_of_memory import is_out_of_memory
 
 # What its constructors raise for arguments that don't suit them; anything else is a defect.
 _REFUSALS = (
@@ -41,6 +42,8 @@ def building(part: str, composed: Composed | None = None, experiment: Experiment
     try:
         yield
     except _REFUSALS as error:
+        if is_out_of_memory(error):
+            raise
         built = list(_built(error.__traceback__))
         place = _place(built, composed, experiment) if composed and experiment else ""
         raise ConfigError(
@@ -62,13 +65,14 @@ def first_step() -> Iterator[None]:
     try:
         yield
     except _REFUSALS as error:
-        if Path(__file__).parent in Path(_last(error).filename).parents:  # our own mistake, nobody else's
+        ours = Path(__file__).parent in Path(_last(error).filename).parents  # our own mistake, nobody else's
+        if ours or is_out_of_memory(error):
             raise
         raise ConfigError(
             what="the model can't be trained on its first batch",
             value=_said(error),
             where=_line(error),
-            allowed="layers whose sizes fit together, and a batch that fits into the memory",
+            allowed="layers whose sizes fit together",
             next="look up this part in the config, or take an override back",
         ) from error
 

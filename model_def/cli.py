@@ -56,17 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str, *, agreed: bool = False) -> None:
-    """Print on standard error, for all processes once.
+    from model_def.report.console import say
 
-    Under torchrun, ranks that meet the same error leave the word to the first one: torchrun ends them when it exits.
-    What befalls another rank alone is said a little later, unless they have agreed that it is the one to speak.
-    """
-    from model_def.report.console import rank
-
-    if rank() != 0 and not agreed:
-        time.sleep(2)
-        message = f"rank {rank()}: {message}"
-    print(message, file=sys.stderr, flush=True)
+    say(message, agreed=agreed)
 
 
 def _help(_: argparse.Namespace) -> int:
@@ -89,6 +81,14 @@ def _train(arguments: argparse.Namespace) -> int:
     # Only the first rank's choice counts: clocks differ.
     with claimed(chosen, resume=goes_on) if rank() == 0 else contextlib.nullcontext(chosen) as output:
         _run(experiment, arguments, output=output, checkpoint=found.checkpoint if found else None)
+    return 0
+
+
+def _search(arguments: argparse.Namespace) -> int:
+    from model_def.searching.command import search
+
+    resume = _resume_path(arguments)
+    search(arguments.experiment, arguments.assignments, output=arguments.output, resume=resume)
     return 0
 
 
@@ -150,6 +150,7 @@ def _picture(output: Path) -> Path | None:
 _COMMANDS = {
     None: _help,
     "train": _train,
+    "search": _search,
     "check": commands.check,
     "explain": commands.explain,
     "migrate": commands.migrate,

@@ -113,21 +113,22 @@ def data(arguments: Namespace) -> int:
 
 def predict(arguments: Namespace) -> int:
     """Find objects in images."""
-    from model_def.output import find_model, newest_output
+    from model_def.output import newest_output
     from model_def.report.console import make_console
     from model_def.report.quiet import quiet
 
     with quiet(make_console(sys.stderr)):  # standard output is for the JSON
         from model_def import predict as predicting
+        from model_def.inference import find_checkpoint
 
         model = arguments.model
         if model.suffix in (".yaml", ".yml"):
             from model_def.experiment import load_experiment
 
             model = newest_output(load_experiment(model).name, holding="checkpoints/latest")
-        config, weights = find_model(model)
-        to = arguments.to or config.parent / "predictions"
-        found = predicting.predict(config, weights, arguments.images, to=to, threshold=arguments.threshold)
+        given = find_checkpoint(model)
+        to = arguments.to or given.home / "predictions"
+        found = predicting.predict(given.config, given.weights, arguments.images, to=to, threshold=arguments.threshold)
     print(predicting.as_json(found))
     for prediction in found:
         print(f"{prediction.image}: {len(prediction.boxes)} boxes, drawn in {prediction.drawn}", file=sys.stderr)

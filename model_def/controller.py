@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Container, Iterator
-from typing import cast
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import Any, cast
 
-from determined import constants, pytorch
+from determined import constants, core, pytorch
 
 from model_def.takeover import take_over
 from model_def.trial import MMDetCallback, MMDetTrial
@@ -35,14 +35,17 @@ class Plan:
     """What the controller is told.
 
     Attributes:
+        length: of the training in batches.
         report, validate, checkpoint: whether it is time, asked with the number of batches trained.
         metric: the validation metric that decides which checkpoint is best.
         policy: `best`, `all` or `none`: when a validation is followed by a checkpoint.
         initial_validation: validate before the first batch.
         profiling: record system metrics (on a cluster).
         code: what goes into a checkpoint's `code/`; None leaves that to Determined.
+        metadata: what each checkpoint says of itself, beside Determined's own and the last validation.
     """
 
+    length: int
     report: Callable[[int], bool]
     validate: Callable[[int], bool]
     checkpoint: Callable[[int], bool]
@@ -52,6 +55,23 @@ class Plan:
     initial_validation: bool
     profiling: bool
     code: pathlib.Path | None
+    metadata: Mapping[str, Any]
+
+
+class _Described:
+    """Determined's checkpoint context; each checkpoint that is stored through it says more of itself."""
+
+    def __init__(self, checkpoints: core.CheckpointContext, describe: Callable[[], Mapping[str, Any]]) -> None:
+        self._checkpoints, self._describe = checkpoints, describe
+
+    def store_path(
+        self, metadata: Mapping[str, Any] | None = None, *, shard: bool = False
+    ) -> contextlib.AbstractContextManager[tuple[pathlib.Path, str]]:
+        """As Determined's."""
+        return self._checkpoints.store_path({**self._describe(), **(metadata or {})}, shard=shard)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._checkpoints, name)
 
 
 class _Controller(pytorch._PyTorchTrialController):
@@ -115,12 +135,18 @@ def run(trial: MMDetTrial, plan: Plan, *, latest_checkpoint: str | None) -> None
         searcher_metric_name=plan.metric,
         checkpoint_policy=plan.policy,
         step_zero_validation=plan.initial_validation,
-        max_length=pytorch.Batch(trial.runner.max_iters),
+        max_length=pytorch.Batch(plan.length),
         global_batch_size=context.get_global_batch_size(),
         profiling_enabled=plan.profiling,
     )
     controller.code = plan.code
+    context._core.checkpoint = _described(context._core.checkpoint, trial, plan)
     controller.validate_now = plan.validate
     controller.run()
     if trial.pump.finished:
         trial.pump.finish()
+
+
+def _described(checkpoints: core.CheckpointContext, trial: MMDetTrial, plan: Plan) -> core.CheckpointContext:
+    described = _Described(checkpoints, lambda: {**plan.metadata, "validation": dict(trial.last_validation)})
+    return cast(core.CheckpointContext, described)

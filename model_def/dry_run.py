@@ -229,18 +229,17 @@ class DryRun:
         model = _needed(self._model, "model")
         from model_def.building import building
         from model_def.one_step import one_step
-        from model_def.random_images import random_config
+        from model_def.random_data import in_words, lacking, random_config
         from model_def.uninitialised import parked
 
         if self._parked:
             return f"your data, {one_step(self._parked)}"
+        if more := lacking(self.composed.config):
+            raise NotTried(f"{type(model).__name__} learns from {more}, which only your data has")
         config = random_config(self.composed.config)
-        if config is None:
-            raise NotTried(f"{type(model).__name__} learns from more than images with objects: it needs its data")
         with building("model, optimizer or schedule", self.composed, self.experiment):
             runner = parked(config, work_dir=self.work_dir, values=True)
-        width, height = config.train_dataloader.dataset["size"]
-        return f"random images of {width} × {height} (there is no data), {one_step(runner)}"
+        return f"{in_words(config)} (there is no data), {one_step(runner)}"
 
 
 def _needed(value: _Value | None, step: str) -> _Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from determined import pytorch
 
 from model_def import trial
-from model_def.train import train_on_cluster
+from model_def.train import train_or_tell
 
 
 class MMDetTrial(trial.MMDetTrial):
@@ -16,5 +16,4 @@ class MMDetTrial(trial.MMDetTrial):
     """
 
     def __init__(self, context: pytorch.PyTorchTrialContext) -> None:
-        train_on_cluster(context)
-        raise SystemExit(0)
+        raise SystemExit(train_or_tell(context))

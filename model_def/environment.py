@@ -8,7 +8,7 @@ import platform
 from collections.abc import Iterator
 from importlib import metadata
 
-_STACKS = {"openmmlab": ("mmengine", "mmcv", "mmdet"), "onedl": ("onedl-mmengine", "onedl-mmcv", "onedl-mmdetection")}
+STACKS = {"openmmlab": ("mmengine", "mmcv", "mmdet"), "onedl": ("onedl-mmengine", "onedl-mmcv", "onedl-mmdetection")}
 _OTHERS = ("torch", "torchvision", "determined", "numpy", "opencv-python-headless", "pycocotools", "tensorboard")
 
 
@@ -16,7 +16,7 @@ def report() -> Iterator[str]:
     """The lines of `python -m model_def env`: versions, compiled operators, devices."""
     yield _line("python", f"{platform.python_version()} on {platform.platform()}")
     yield _line("stack", stack())
-    for name in (*_STACKS.get(stack(), ()), *_OTHERS):
+    for name in (*STACKS.get(stack(), ()), *_OTHERS):
         yield _line(name, version(name) or "not installed")
     yield _line("mmcv ops", _ops())
     yield from (_line("device", device) for device in _devices())
@@ -24,7 +24,7 @@ def report() -> Iterator[str]:
 
 def stack() -> str:
     """Which of the two distributions of the mm packages is installed: `openmmlab`, `onedl`, or `none`."""
-    return next((name for name, parts in _STACKS.items() if all(map(version, parts))), "none")
+    return next((name for name, parts in STACKS.items() if all(map(version, parts))), "none")
 
 
 def version(distribution: str) -> str | None:

@@ -128,7 +128,7 @@ def _experiment(
         min_checkpoint_period=_length(resolved.get("min_checkpoint_period")),
         **_given(resolved, "scheduling_unit", "perform_initial_validation", "checkpoint_policy"),
         **_given(resolved.get("resources"), "slots_per_trial"),
-        **_given(resolved.get("checkpoint_storage"), "save_trial_best", "save_trial_latest"),
+        **_given(resolved.get("checkpoint_storage"), "save_experiment_best", "save_trial_best", "save_trial_latest"),
         seed=get(resolved, "reproducibility", "experiment_seed") or 0,
         directory=Path.cwd(),
         notes=(*old_forms(resolved), *notes),

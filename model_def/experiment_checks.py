@@ -14,6 +14,19 @@ from model_def.storage.options import OPTIONS, STORES, option_problems
 from model_def.yaml_source import Source
 
 ENTRYPOINT = "python3 -m determined.launch.torch_distributed python3 -m model_def.train"
+# Searchers of older versions. A master refuses them as well.
+REMOVED = {
+    "custom": "was removed from Determined: a program of your own decided what it tried",
+    "sync_halving": "was removed from Determined: it waited for each rung",
+    "adaptive": "was removed from Determined: `adaptive_asha` does not wait",
+    "adaptive_simple": "was removed from Determined: `adaptive_asha` does not wait",
+}
+# What Determined's own trials are told here and mmengine in the config; the values do nothing, and what says it there.
+OPTIMIZATIONS = {
+    "aggregation_frequency": (1, "optim_wrapper.accumulative_counts: {}"),
+    "gradient_compression": (False, "model_wrapper_cfg: {{…}}"),
+    "mixed_precision": ("O0", "optim_wrapper.type: AmpOptimWrapper"),
+}
 LENGTHS = ("min_validation_period", "min_checkpoint_period", "searcher.max_length")
 
 
@@ -29,6 +42,8 @@ def deeper_problems(config: dict[str, Any], source: Source) -> Iterator[Problem]
     """What a table of fields can't say."""
     for name in LENGTHS:
         yield from _length_problems(get(config, *name.split(".")), name, source)
+    yield from _removed_problems(get(config, "searcher", "name"), source)
+    yield from _optimization_problems(config, source)
     yield from _part_problems(config, source, "hyperparameters", "use_pretrained", "min_loaded")
     client = get(config, "data", "file_client_args")
     yield from field_problems(client, HYPERPARAMETERS["file_client_args"], source, ("data", "file_client_args"))
@@ -68,6 +83,29 @@ def client_problems(client: Any, source: Source, place: tuple[str, ...]) -> Iter
             )
 
 
+def _removed_problems(name: Any, source: Source) -> Iterator[Problem]:
+    if isinstance(name, str) and name in REMOVED:
+        yield Problem(
+            what=f"the searcher `{name}` {REMOVED[name]}",
+            where=source.where("searcher", "name"),
+            allowed="single, random, grid, adaptive_asha",
+            next="write `name: adaptive_asha`, or let your program run `python -m model_def train … key=value`",
+        )
+
+
+def _optimization_problems(config: dict[str, Any], source: Source) -> Iterator[Problem]:
+    for name, (neutral, instead) in OPTIMIZATIONS.items():
+        value = get(config, "optimizations", name)
+        if value not in (None, 0, neutral):
+            yield Problem(
+                what=f"`optimizations.{name}` has no effect: the config decides",
+                value=value,
+                where=source.where("optimizations", name),
+                allowed=f"{neutral}, which does nothing".replace("False", "false"),
+                next=f"write `override_mmdet_config: {{{instead.format(value)}}}`",
+            )
+
+
 def _part_problems(config: dict[str, Any], source: Source, *place: str) -> Iterator[Problem]:
     value = get(config, *place)
     if isinstance(value, int | float) and value > 1:
@@ -97,7 +135,13 @@ def refused_note(place: tuple[str, ...], source: Source) -> str:
 
 def old_forms(config: dict[str, Any]) -> Iterator[str]:
     """Notes for what was accepted and has a newer form."""
-    if config.get("entrypoint") == "model_def:MMDetTrial":
+    if "model_def:MMDetTrial" in str(config.get("entrypoint")):
         yield f"entrypoint: model_def:MMDetTrial is an old form; write `entrypoint: {ENTRYPOINT}`"
+    if config.get("records_per_epoch"):
+        yield "records_per_epoch is not needed: the images are counted"
+    if config.get("data_layer"):
+        yield "data_layer is not read: it has gone from Determined, and hyperparameters.file_client_args reads buckets"
+    for name in sorted((config.get("data") or {}).keys() - {"file_client_args"}):
+        yield f"data.{name} is not read here; code of your own finds it in determined.get_cluster_info()"
     if get(config, "data", "file_client_args"):
         yield "data.file_client_args is an old form; write `hyperparameters.file_client_args`"

@@ -100,6 +100,12 @@ ENVIRONMENT = section(
     **same(STRINGS, "add_capabilities", "drop_capabilities"),
 )
 
+ACTIONS = ("cancel_retries", "exclude_node")
+LOG_POLICY = section(
+    **same(STRING, "name", "pattern"),
+    action=Kind(choices=(*ACTIONS, *({"type": name} for name in ACTIONS)), allowed=" or ".join(ACTIONS)),
+)
+
 CLASSES = Kind(types=(list,), items=STRING, least=1, allowed="a list of strings, one or more")
 SPLIT = section(ann_file=needed(STRING, "an annotation file, relative to `root`"), img_prefix=STRING, seg_prefix=STRING)
 
@@ -147,7 +153,7 @@ FIELDS: dict[str, Kind] = {
     "environment": ENVIRONMENT,
     "hyperparameters": Kind(types=(dict,), fields=HYPERPARAMETERS, required=True, allowed="a mapping with config_file"),
     "labels": STRINGS,
-    "log_policies": MAPPINGS,
+    "log_policies": Kind(types=(list,), items=LOG_POLICY, allowed="a list of name, pattern and action"),
     "retention_policy": section(log_retention_days=INTEGER),
     "optimizations": section(
         **same(COUNT, "aggregation_frequency", "tensor_fusion_cycle_time", "tensor_fusion_threshold"),

@@ -109,6 +109,7 @@ class Experiment:
     checkpoint_policy: str = "best"
     seed: int = 0
     slots_per_trial: int = 1
+    save_experiment_best: int = 0
     save_trial_best: int = 1
     save_trial_latest: int = 1
     directory: Path

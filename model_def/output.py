@@ -82,21 +82,40 @@ def newest_output(name: str, *, holding: str) -> Path:
     return found[-1]
 
 
-def find_model(path: Path) -> tuple[Path, Path]:
-    """(config.py, model.pth) of an output directory (its best checkpoint, else its latest) or of a checkpoint's folder.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Model:
+    """A trained model's `model.pth`, and where what is made with it belongs.
+
+    Attributes:
+        config: the `config.py` of its run; None: the file of the weights holds the config too.
+        home: the run's directory, or the weights' folder.
+    """
+
+    weights: Path
+    config: Path | None
+    home: Path
+
+
+def find_model(path: Path) -> Model:
+    """The model of an output directory (its best checkpoint, else its latest), of a checkpoint's folder, or of a file.
 
     Raises:
-        WeightsError: there is no such pair.
+        WeightsError: there is none.
     """
+    if path.is_file():
+        return Model(weights=path, config=None, home=path.parent)
     for folder in (path / "checkpoints" / "best", path / "checkpoints" / "latest", path):
         weights, config = folder / "model.pth", folder.resolve().parent.parent / "config.py"
-        if weights.is_file() and config.is_file():
-            return config, weights
+        if weights.is_file():
+            if config.is_file():
+                return Model(weights=weights, config=config, home=config.parent)
+            return Model(weights=weights, config=None, home=folder)
     raise WeightsError(
         what="there is no trained model",
         value=str(path),
         where=str(path.resolve()),
-        allowed="an output directory with config.py and checkpoints/, or one of its checkpoints",
+        allowed="an output directory with checkpoints/, one of its checkpoints, its model.pth, or the UUID of a "
+        "cluster's checkpoint",
         next="ls output/*",
     )
 

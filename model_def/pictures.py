@@ -15,7 +15,8 @@ from PIL import Image
 
 from model_def.drawing import Box, captioned, draw, grid, save
 from model_def.errors import DataError
-from model_def.predict import detect, load_detector, read_image
+from model_def.inference import load_detector
+from model_def.predict import detect, read_image
 
 _PAIRS_IN_A_ROW = 2
 _SIDE = 400  # of one image, in pixels

@@ -5,25 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mmcv
 import numpy as np
-import torch
-from mmdet.apis import inference_detector, init_detector
+from mmdet.apis import inference_detector
 from mmengine import fileio
-from mmengine.config import Config
 from numpy.typing import NDArray
 
-from model_def.building import building
 from model_def.drawing import Box, draw, save
-from model_def.errors import ConfigError, DataError, OutputError, Problem, WeightsError
-from model_def.weights import load_report
-
-if TYPE_CHECKING:
-    from torch import nn
+from model_def.errors import DataError, OutputError, Problem
+from model_def.inference import load_detector
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,8 +29,15 @@ class Prediction:
     drawn: Path
 
 
-def predict(config: Path, weights: Path, images: Sequence[Path], *, to: Path, threshold: float) -> list[Prediction]:
+def predict(
+    config: Path | None, weights: Path, images: Sequence[Path], *, to: Path, threshold: float
+) -> list[Prediction]:
     """Find objects in each image; write a picture of each and `predictions.json` into the folder `to`.
+
+    Args:
+        config, weights: as `load_detector` takes them.
+        images, to: those.
+        threshold: the score from which a box counts.
 
     Raises:
         DataError: some of the images can't be read (all of them are named; nothing is written).
@@ -77,53 +78,6 @@ def as_json(predictions: Sequence[Prediction]) -> str:
         for p in predictions
     ]
     return "[\n" + ",\n".join(rows) + "\n]"
-
-
-def load_detector(config: Path, weights: Path) -> nn.Module:
-    """The detector of a resolved config with its weights, on the GPU if there is one.
-
-    Raises:
-        ConfigError: the config can't be read, or its model can't be built.
-        WeightsError: the file is no checkpoint, one of another model, or one that holds more than plain tensors.
-    """
-    content, loaded = _read_config(config), _read_weights(weights)
-    device = "cuda:0" if torch.cuda.is_available() else "cpu"
-    with building("model"):
-        # With `cfg_options` mmdet leaves `model.backbone` alone, which semi-supervised models don't have.
-        model: nn.Module = init_detector(content, str(weights), palette="random", device=device, cfg_options={})
-    report = load_report(model, loaded)
-    if report.missing or report.mismatched:
-        raise _weights_error(
-            weights, f"the weights are another model's than the config's: {report.lines()[0]}", str(config)
-        )
-    return model
-
-
-def _read_config(path: Path) -> Config:
-    try:
-        return Config.fromfile(str(path))
-    except Exception as error:  # a config is a program: it may raise anything
-        raise ConfigError(
-            what=f"the config can't be read ({type(error).__name__}: {error})",
-            value=path.name,
-            where=str(path),
-            allowed="the config.py that training wrote",
-            next="take another output directory: ls output/*",
-        ) from error
-
-
-def _read_weights(path: Path) -> Mapping[str, torch.Tensor]:
-    try:
-        loaded: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        return loaded
-    except Exception as error:  # a broken file can make the unpickler raise anything
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise _weights_error(path, "the weights can't be loaded", reason) from error
-
-
-def _weights_error(path: Path, what: str, where: str) -> WeightsError:
-    allowed, next_step = "a model.pth that training wrote", "take another output directory: ls output/*"
-    return WeightsError(what=what, value=str(path), where=where, allowed=allowed, next=next_step)
 
 
 def detect(model: Any, pixels: NDArray[np.uint8], *, threshold: float) -> list[Box]:

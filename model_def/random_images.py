@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,17 +9,10 @@ import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
-from mmengine.config import Config
 from mmengine.registry import DATASETS
 from mmengine.structures import InstanceData, PixelData
 from torch.utils.data import Dataset
 
-from model_def.compose.datasets import loader_datasets
-from model_def.compose.tree import dicts
-
-# What these make of a batch needs more than images and objects: branches, frames, identities.
-UNLIKE = ("MultiBranchDataPreprocessor", "TrackDataPreprocessor", "ReIDDataPreprocessor", "BatchDataPreprocessor")
-DEFAULT = (1333, 800)  # width and height, of most of the zoo
 OBJECTS = 5  # in an image
 
 
@@ -68,48 +59,6 @@ class RandomImages(Dataset[dict[str, Any]]):
         sample.set_metainfo(_about(index, (height, width)))
         image = torch.from_numpy(random.integers(0, 256, (3, height, width), dtype=np.uint8))
         return {"inputs": image, "data_samples": sample}
-
-
-def random_config(config: Config) -> Config | None:
-    """`config` with random images to train on and no validation; None if its model wants something else."""
-    tree = copy.deepcopy(config.to_dict())
-    kinds = {node.get("type") for _, node in dicts(tree["model"])}
-    loader = tree["train_dataloader"]
-    if kinds & {*UNLIKE} or _needs_text(tree) or not list(loader_datasets(tree, "train_dataloader")):
-        return None
-    loader.pop("batch_sampler", None)
-    loader |= {"dataset": _images(tree), "sampler": {"type": "DefaultSampler", "shuffle": False}}
-    return Config({**tree, "val_dataloader": None, "val_cfg": None, "val_evaluator": None})
-
-
-def _images(tree: dict[str, Any]) -> dict[str, Any]:
-    nodes = [node for _, node in dicts(tree["train_dataloader"]["dataset"])]
-    panoptic = any("Panoptic" in str(node.get("type")) for node in nodes)
-    counts = [node["num_classes"] for _, node in dicts(tree["model"]) if isinstance(node.get("num_classes"), int)]
-    things = [node for _, node in dicts(tree["model"]) if "num_things_classes" in node]
-    classes = min(counts, default=things[0]["num_things_classes"] if things else 1)
-    segments = max((node["num_things_classes"] + node["num_stuff_classes"] for node in things), default=classes)
-    return {
-        "type": "mmengine.RandomImages",
-        "size": max(sizes(nodes), default=DEFAULT),
-        "classes": max(classes, 1),
-        "segments": segments if panoptic or any(node.get("with_seg") for node in nodes) else 0,
-        "masks": panoptic or any(node.get("with_mask") for node in nodes),
-    }
-
-
-def sizes(nodes: list[dict[str, Any]]) -> Iterator[tuple[int, int]]:
-    """The image sizes (width, height) that the transforms among `nodes` name."""
-    for found in (node.get(key) for node in nodes for key in ("scale", "img_scale", "crop_size", "scales")):
-        several = isinstance(found, list) and found and isinstance(found[0], list | tuple)
-        pairs: list[Any] = found if isinstance(found, list) and several else [found]
-        for pair in pairs:
-            if isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(n, int) and n > 0 for n in pair):
-                yield max(pair), min(pair)
-
-
-def _needs_text(tree: dict[str, Any]) -> bool:
-    return "language_model" in tree["model"] or "text_encoder" in tree["model"]
 
 
 def _filled(box: Any, size: tuple[int, int]) -> Any:

@@ -57,9 +57,9 @@ def _values(node: Any) -> list[Any]:
     base = node.get("base") if node["type"] == "log" else 1
     if not all(isinstance(end, int | float) for end in (*ends, base)):
         return []
-    return [_whole(base**end) for end in ends] if node["type"] == "log" else ends
+    return [whole(base**end) for end in ends] if node["type"] == "log" else ends
 
 
-def _whole(value: float) -> float:
+def whole(value: float) -> float:
     """A batch size that is searched on a `log` scale must be a whole number, and the master's floats count as such."""
     return int(value) if value >= 1 and float(value).is_integer() else value

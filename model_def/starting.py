@@ -62,6 +62,10 @@ searcher:
 reproducibility:
   experiment_seed: 0
 max_restarts: 5
+# A mistake, a loss that is not finite, too little memory: starting again would change nothing.
+log_policies:
+  - {{name: Not mended by a restart, pattern: A restart can't mend this, action: cancel_retries}}
+  - {{name: ECC Error, pattern: .*uncorrectable ECC error encountered.*, action: exclude_node}}
 """
 OWN_DATA = """\
   # Data of your own in place of the config's, in COCO's form; the classes are those of the annotations:

@@ -5,27 +5,36 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 import yaml
 from determined import core, pytorch
 from mmengine.hooks import Hook
 
-from model_def import takeover
-from model_def.checks import check_data
+from model_def import lasting, takeover
+from model_def.checks.coming import DataChecks
 from model_def.compose import Composed, compose, write_config
 from model_def.errors import MMDetTrialError
 from model_def.experiment_types import Experiment
 from model_def.fit import fit
 from model_def.platform import processes
-from model_def.platform.cluster import cluster_context, cluster_experiment, cluster_platform
-from model_def.platform.local import local_platform
+from model_def.platform.cluster import (
+    cluster_context,
+    cluster_experiment,
+    cluster_platform,
+    ends_after,
+    wait_for_end,
+)
+from model_def.platform.local import Enough, local_notes, local_platform, never
 from model_def.platform.run_directory import RunDirectory
-from model_def.report.console import make_console
+from model_def.platform.warm_start import begun_with, refuse_off_cluster
+from model_def.report.console import make_console, say
 from model_def.report.progress import ProgressHook
 from model_def.report.quiet import quiet
 from model_def.weights import with_pretrained
 
+TEST = "`det experiment create --test`: one batch, one validation and one checkpoint, whatever the config says"
 Hooks = Callable[[Composed, pathlib.Path], Sequence[Hook]]
 
 
@@ -50,6 +59,7 @@ def train(
     output: pathlib.Path,
     resume: pathlib.Path | None = None,
     hooks: Hooks = lambda composed, output: (),
+    enough: Enough = never,
 ) -> Outcome:
     """Train off-cluster: in this process alone, or as one of torchrun's.
 
@@ -59,6 +69,7 @@ def train(
         resume: a checkpoint's directory, of this run or another one of the same experiment, or a file that stock
             mmengine has written.
         hooks: makes hooks for the Runner (the progress line), given what is trained and the run's directory.
+        enough: asked after each validation whether to stop there.
 
     Raises:
         UserError: a mistake in the input, found before anything was written.
@@ -68,18 +79,25 @@ def train(
     distributed = processes.join()
     try:
         with processes.failing_together(distributed):
-            composed = with_pretrained(compose(experiment, slots=distributed.size), experiment)
-            if resume is not None and resume.is_file():
-                told = takeover.notes(resume, seed=experiment.seed)
-                composed = dataclasses.replace(composed, notes=(*composed.notes, *told))
-            check_data(composed.config, experiment)
+            refuse_off_cluster(experiment)
+            composed = compose(experiment, slots=distributed.size)
+            checks = DataChecks(composed.config, experiment)
+            composed = with_pretrained(composed, experiment)
+            composed = dataclasses.replace(composed, notes=(*composed.notes, *_told(experiment, resume)))
+            checks.early()
             output = pathlib.Path(distributed.broadcast(str(output)))
             run = _run_directory(experiment, composed, output, distributed)
-            with local_platform(experiment, run, distributed, resume=resume) as platform:
-                fit(experiment, composed, platform, hooks=hooks(composed, output))
+            with local_platform(experiment, run, distributed, resume=resume, enough=enough) as platform:
+                fit(experiment, composed, platform, hooks=hooks(composed, output), before_data=checks.late)
         return Outcome(output=output, best=run.best(), chief=distributed.rank == 0)
     finally:
         processes.leave()
+
+
+def _told(experiment: Experiment, resume: pathlib.Path | None) -> tuple[str, ...]:
+    """What is to be said of a run here, beside its config's notes."""
+    stock = takeover.notes(resume, seed=experiment.seed) if resume is not None and resume.is_file() else ()
+    return (*local_notes(experiment), *stock)
 
 
 def _run_directory(
@@ -93,7 +111,7 @@ def _run_directory(
         output,
         metric=experiment.searcher.metric,
         smaller_is_better=experiment.searcher.smaller_is_better,
-        keep_best=experiment.save_trial_best,
+        keep_best=max(experiment.save_trial_best, experiment.save_experiment_best),  # it is the only trial
         keep_latest=experiment.save_trial_latest,
     )
 
@@ -108,21 +126,53 @@ def train_on_cluster(context: pytorch.PyTorchTrialContext) -> None:
     experiment = cluster_experiment()
     console = make_console()
     with quiet(console), cluster_platform(context) as platform:
-        composed = with_pretrained(compose(experiment, slots=context.distributed.size), experiment)
-        check_data(composed.config, experiment)
-        progress = ProgressHook(experiment=experiment, output=None, notes=composed.notes, console=console)
-        fit(experiment, composed, platform, hooks=[progress])
+        experiment = begun_with(experiment, platform.warm_start)
+        composed = compose(experiment, slots=context.distributed.size)
+        checks = DataChecks(composed.config, experiment)
+        composed = with_pretrained(composed, experiment)
+        checks.early()
+        notes = (*composed.notes, *([TEST] if platform.batches else ()))
+        progress = ProgressHook(experiment=experiment, output=None, notes=notes, console=console)
+        fit(experiment, composed, platform, hooks=[progress], before_data=checks.late)
+
+
+def train_or_tell(context: pytorch.PyTorchTrialContext) -> int:
+    """Train as `train_on_cluster`; what a restart can't mend is told and ends the trial. Returns the exit code.
+
+    Raises:
+        Exception: what a restart may mend. The master starts the trial again.
+    """
+    try:
+        with processes.failing_together(context.distributed):
+            train_on_cluster(context)
+    except Exception as error:
+        if not lasting.lasts(error):
+            raise
+        return _fail(error, context)
+    return 0
+
+
+def _fail(error: Exception, context: pytorch.PyTorchTrialContext) -> int:
+    known = error if isinstance(error, MMDetTrialError) else None
+    message, agreed = lasting.message(error), known.speaker if known else None
+    lasting.tell_launcher(message)
+    if agreed is False:
+        time.sleep(1)  # the launcher ends the speaker as soon as this process has ended
+    else:
+        say(message, agreed=bool(agreed))
+    if not ends_after(message):
+        wait_for_end(context, report=agreed is not False)
+    return known.exit_code if known else 1
 
 
 def main() -> int:
     """The entry point on a cluster; returns the exit code."""
     try:
         with cluster_context() as context:
-            train_on_cluster(context)
+            return train_or_tell(context)
     except MMDetTrialError as error:
-        print(error, file=sys.stderr, flush=True)
+        say(str(error))
         return error.exit_code
-    return 0
 
 
 if __name__ == "__main__":

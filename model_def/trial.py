@@ -6,19 +6,21 @@ import contextlib
 import functools
 import pathlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from determined import pytorch
 
 from model_def.building import first_step
+from model_def.compose.write import config_text
 from model_def.errors import WeightsError
 from model_def.evaluate.validation import ValidationReducer
 from model_def.finite import FiniteLossHook
 from model_def.loop import pump
 from model_def.runner import ParkedRunner
-from model_def.state.plain import plain
+from model_def.state.plain import json_number, plain
 from model_def.state.process import ProcessState, plain_numpy_state, set_random_numbers
 from model_def.state.runner_state import capture, restore
 from model_def.training_metrics import TrainingReducer
@@ -47,7 +49,12 @@ class MMDetTrial(pytorch.PyTorchTrial):
     Args:
         context: Determined's.
         runner: the Runner to host.
+
+    Attributes:
+        last_validation: `steps_completed` and `metrics` of the last one, as JSON holds them; empty before the first.
     """
+
+    last_validation: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, context: pytorch.PyTorchTrialContext, runner: ParkedRunner) -> None:
         self.context = context
@@ -125,12 +132,17 @@ class MMDetCallback(pytorch.PyTorchCallback):
     def state_dict(self) -> dict[str, Any]:
         """The Runner's state and every process's own."""
         self._captured = capture(self._trial.runner, config_text=self._config_text)
-        return {"runner": self._captured, "processes": self._processes}
+        validation = dict(self._trial.last_validation)
+        return {"runner": self._captured, "processes": self._processes, "validation": validation}
 
     @functools.cached_property
     def _config_text(self) -> str:
-        text: str = self._trial.runner.cfg.pretty_text
-        return text
+        return config_text(self._trial.runner.cfg)
+
+    def on_validation_end(self, metrics: dict[str, Any]) -> None:
+        """Keep them for the checkpoints that follow."""
+        values = {name: json_number(value) for name, value in metrics.items()}
+        self._trial.last_validation = {"steps_completed": self._trial.runner.iter, "metrics": values}
 
     def on_checkpoint_save_start(self, checkpoint: dict[str, Any]) -> None:
         """Make Determined's own part loadable with `weights_only` as well."""
@@ -153,6 +165,7 @@ class MMDetCallback(pytorch.PyTorchCallback):
         _check_same_processes(len(state["processes"]), distributed.size)
         own = state["processes"][distributed.rank]
         restore(self._trial.runner, state["runner"])
+        self._trial.last_validation = state.get("validation", {})
         self._process.restore(own)
         self._trial.pump.resume(own["data"], restore_rng=lambda: set_random_numbers(own["rng"]))
 

@@ -82,7 +82,7 @@ class Assembly:
 
     def sections(self, slots: int) -> None:
         """What the experiment's own keys say."""
-        experiment = self.experiment
+        experiment, self.slots = self.experiment, slots
         with self.mistakes.needed():
             self._with_own_modules()  # `dataset.type` may name what they register
         with self.mistakes.noted():
@@ -137,6 +137,8 @@ class Assembly:
         for check in (require.whole, require.device, require.not_resumed):
             with self.mistakes.noted():
                 check(self.config, self.experiment, self.where)
+        with self.mistakes.noted():
+            require.synchronised(self.config, self.slots, self.where)
         add(averaged_twice(self.config, self.given, self.experiment.directory))
         told = {problem.what for problem in changed.problems}
         parts = part_problems(self.config, self.given, self.where, changed.meant)

@@ -53,7 +53,8 @@ def wrong_kinds(new: Any, old: Any, path: Path, known: Argument | None = None) -
     elif isinstance(new, dict):
         yield from _inside(new, old if isinstance(old, dict) else {}, path)
     elif isinstance(new, list | tuple):
-        before = old if isinstance(old, list | tuple) else ()
+        usual = known.default if known else None
+        before = next((one for one in (old, usual) if isinstance(one, list | tuple)), ())
         for index, item in enumerate(new):
             yield from wrong_kinds(item, _counterpart(item, before, index), (*path, index))
 
@@ -79,11 +80,14 @@ def _inside(new: dict[str, Any], old: dict[str, Any], path: Path) -> Iterator[tu
 
 
 def _counterpart(item: Any, before: Any, index: int) -> Any:
-    """What an item of a list replaces: the item at its place, if they are alike; of plain values, any of them."""
+    """What an item of a list replaces: of sections the one of its `type`, of lists and numbers the one at its place."""
     old = before[min(index, len(before) - 1)] if before else None
     if isinstance(item, dict):
-        return old if isinstance(old, dict) and old.get("type") == item.get("type") else None
-    return old if kind(old) in ("integer", "number") and kind(item) not in ("list", "sections", "mapping") else None
+        alike = (one for one in (old, *before) if isinstance(one, dict) and one.get("type") == item.get("type"))
+        return next(alike, None)
+    if isinstance(item, list | tuple):
+        return old if isinstance(old, list | tuple) else None
+    return old if kind(old) in ("integer", "number") else None
 
 
 def _has_sections(value: Any) -> bool:

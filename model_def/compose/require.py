@@ -134,6 +134,27 @@ def device(config: dict[str, Any], experiment: Experiment, where: Where) -> None
     )
 
 
+def synchronised(config: dict[str, Any], slots: int, where: Where) -> None:
+    """Refuse mmcv's own synchronised batch norm where it can't work: it wants several processes, each with a GPU.
+
+    Raises:
+        ConfigError: one process, or a machine without a GPU.
+    """
+    places = [("model", *path) for path, node in dicts(config["model"]) if node.get("type") == "MMSyncBN"]
+    if not places or (slots > 1 and is_cuda_available()):
+        return
+    one = slots <= 1
+    kind = "SyncBN" if one else "BN"
+    raise ConfigError(
+        what="mmcv's synchronised batch norm needs GPUs and several processes, and here is "
+        + ("one process" if one else "no GPU"),
+        value="MMSyncBN",
+        where=where(*places[0], "type"),
+        allowed="SyncBN, for which mmengine takes BN in one process" if one else "BN on a CPU",
+        next=" ".join(f"{dotted(path)}.type={kind}" for path in places),
+    )
+
+
 def _is_amp(name: Any) -> bool:
     return isinstance(name, str) and name.rpartition(".")[2] == "AmpOptimWrapper"
 

@@ -20,7 +20,7 @@ def write_config(config: Config, path: Path) -> None:
     """
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        part.write_text(_python(config), encoding="utf-8")
+        part.write_text(config_text(config), encoding="utf-8")
         _check(config, part)
         os.replace(part, path)
     except OSError as error:
@@ -33,8 +33,8 @@ def write_config(config: Config, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _python(config: Config) -> str:
-    """One assignment for each key, in the config's own order, on every level.
+def config_text(config: Config) -> str:
+    """Python: one assignment for each key, in the config's own order, on every level.
 
     mmengine's `pretty_text` sorts the keys. That changes what is trained: mmdet's MultiBranch, for example, runs its
     branches in the order of their keys, and each draws random numbers.

@@ -11,7 +11,6 @@ import lvis.eval
 import numpy as np
 from faster_coco_eval import COCO
 from lvis import LVISEval
-from mmengine.fileio import dump, put_text
 from pycocotools.cocoeval import COCOeval
 
 from model_def.evaluate.counting import Counter, count
@@ -83,11 +82,6 @@ class FastLVISEval(StockLVISEval):
             super().accumulate()
 
 
-def quick_dump(content: Any, file: str) -> None:
-    """mmengine's `dump` to a JSON file, the same text by json's C encoder: for a stream json takes its slow one."""
-    put_text(dump(content, file_format="json"), file)
-
-
 def substitutes(module: ModuleType, unrounded: Callable[[Any], float], *, fast: bool) -> dict[str, Any]:
     """The evaluators that `module` is to see, by the names that it calls them.
 
@@ -103,8 +97,6 @@ def substitutes(module: ModuleType, unrounded: Callable[[Any], float], *, fast: 
     seen: dict[str, Any] = {name: _with_unrounded_stats(cls, unrounded) for name, cls in found.items()}
     if theirs.get(LVIS_NAME) is LVISEval:
         seen[LVIS_NAME] = _with_unrounded_results(FastLVISEval if fast else StockLVISEval, unrounded)
-    if fast and seen and theirs.get("dump") is dump:
-        seen["dump"] = quick_dump
     return seen
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 
 from model_def.evaluate.evaluators import LVIS_NAME, substitutes
+from model_def.evaluate.kept import Written, handover
 from model_def.evaluate.shadow import modules_of, numpy_with, shadowed
 
 
@@ -59,12 +60,16 @@ class _Unrounded(float):
 class _Watch:
     """What a metric's modules see in the place of what rounds; remembers the rounded value of each exact one."""
 
-    def __init__(self) -> None:
+    def __init__(self, results: Written) -> None:
         self.formatted: dict[float, float] = {}
+        self._results = results
 
     def names(self, module: ModuleType, *, fast: bool) -> dict[str, Any]:
         """What `module` is to see."""
-        names = {"round": self.round, **substitutes(module, self.unrounded, fast=fast)}
+        evaluators = substitutes(module, self.unrounded, fast=fast)
+        names = {"round": self.round, **evaluators}
+        if fast and evaluators:
+            names |= self._results.substitutes(vars(module))
         if vars(module).get("np") is np:
             names["np"] = numpy_with(round=self.around, around=self.around)
         if LVIS_NAME in names:  # mmdet hands LVIS's results through `float` before it formats them
@@ -108,7 +113,7 @@ def keep_exact(metric: BaseMetric, *, fast: bool = True) -> None:
     compute = metric.compute_metrics
 
     def exactly(*results: Any) -> dict[str, Any]:
-        watch = _Watch()
+        watch = _Watch(handover(metric))
         with contextlib.ExitStack() as stack:
             if fast:
                 stack.enter_context(_uncollected())

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from determined import pytorch
 
+from model_def.platform.warm_start import WarmStart
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Platform:
@@ -17,12 +19,16 @@ class Platform:
         context: Determined's trial context, over this place's services.
         work_dir: where mmengine writes its log and its visualizer's files.
         latest_checkpoint: the storage id of the checkpoint to resume from.
+        warm_start: another trial's weights to begin with.
         stop_pending: asked after every batch, on every process, whether to stop soon.
+        batches: train no further than this; None leaves the length to the config.
         code: a directory to keep in each checkpoint's `code/`; None leaves that to Determined.
     """
 
     context: pytorch.PyTorchTrialContext
     work_dir: pathlib.Path
     latest_checkpoint: str | None
+    warm_start: WarmStart | None = None
     stop_pending: Callable[[], bool]
     code: pathlib.Path | None
+    batches: int | None = None

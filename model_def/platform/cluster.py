@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import re
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import determined as det
-from determined import pytorch
+from determined import core, pytorch
 
 from model_def.errors import UserError
 from model_def.experiment import experiment_from
 from model_def.experiment_types import Experiment
 from model_def.platform import Platform
+from model_def.platform.warm_start import warm_start
+
+_PATIENCE = 20  # seconds until we exit by ourselves after all
 
 
 def cluster_experiment() -> Experiment:
@@ -23,7 +29,10 @@ def cluster_experiment() -> Experiment:
         UserError: this is no trial on a cluster, or the experiment has a mistake.
     """
     info = _trial_info()
-    return experiment_from(info.trial._config, info.trial.hparams)
+    config = dict(info.trial._config)
+    if _is_test(config):
+        config["searcher"] = {key: value for key, value in config["searcher"].items() if key != "max_length"}
+    return experiment_from(config, info.trial.hparams)
 
 
 @contextlib.contextmanager
@@ -36,15 +45,60 @@ def cluster_context() -> Iterator[pytorch.PyTorchTrialContext]:
 
 @contextlib.contextmanager
 def cluster_platform(context: pytorch.PyTorchTrialContext) -> Iterator[Platform]:
-    """The place of a trial whose context is there."""
+    """The place of a trial whose context is there.
+
+    Raises:
+        WeightsError: the checkpoint of another trial that this one begins with is none of ours.
+    """
+    info = _trial_info()
+    start = warm_start(context._core.checkpoint, info.trial, info.latest_checkpoint)
     with tempfile.TemporaryDirectory() as work_dir:
         yield Platform(
             context=context,
             work_dir=pathlib.Path(work_dir),
-            latest_checkpoint=_trial_info().latest_checkpoint,
+            latest_checkpoint=None if start else info.latest_checkpoint,
+            warm_start=start,
             stop_pending=lambda: False,  # the controller asks the master at each report
             code=None,
+            batches=1 if _is_test(_trial_info().trial._config) else None,
         )
+
+
+def ends_after(message: str) -> bool:
+    """Whether the master lets a trial end that fails after this message, and does not start it again."""
+    config = _trial_info().trial._config
+    return not config.get("max_restarts", 1) or any(_matches(one, message) for one in config.get("log_policies") or ())
+
+
+def wait_for_end(context: pytorch.PyTorchTrialContext, *, report: bool) -> None:
+    """Have the master end this trial where no log policy makes it.
+
+    With an exit code other than 0 it would start the trial again, and 0 would be success. After this report it waits 10
+    seconds, kills what still runs of the trial and does not start it again; the trial counts as canceled.
+
+    Args:
+        context: of this process.
+        report: whether this process is the one that reports.
+    """
+    if report:
+        context._core.train.report_early_exit(core.EarlyExitReason.INVALID_HP)
+    time.sleep(_PATIENCE)
+
+
+def _is_test(config: Mapping[str, Any]) -> bool:
+    """Whether `det experiment create --test` has made this experiment: it counts in batches, whatever a config does."""
+    tested = str(config.get("description") or "").startswith("[test-mode] ")
+    return tested and config["searcher"].get("max_length") == {"batches": 1}
+
+
+def _matches(policy: Mapping[str, Any], message: str) -> bool:
+    action = policy.get("action")
+    if (action.get("type") if isinstance(action, Mapping) else action) != "cancel_retries":
+        return False
+    try:
+        return any(re.search(policy.get("pattern") or "$^", line) for line in message.splitlines())
+    except re.error:  # the master's patterns are Go's
+        return False
 
 
 def _trial_info() -> det.ClusterInfo:

@@ -9,7 +9,7 @@ import pathlib
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -24,13 +24,21 @@ from model_def.weights.stock import read_stock
 # Off-cluster a run directory holds one trial. Determined compares this number with a checkpoint's when it resumes.
 TRIAL_ID = 1
 
+# Asked after each validation, with the batches trained and the metrics: whether that is enough.
+Enough = Callable[[int, Mapping[str, Any]], bool]
+
+
+def never(steps_completed: int, metrics: Mapping[str, Any]) -> bool:
+    """Train to the end."""
+    return False
+
 
 class LocalTrainContext(core.DummyTrainContext):
     """Takes metrics and progress."""
 
-    def __init__(self, run: RunDirectory) -> None:
+    def __init__(self, run: RunDirectory, preempt: LocalPreemptContext, enough: Enough) -> None:
         super().__init__(tensorboard_path=run.path / "tensorboard")
-        self._run = run
+        self._run, self._preempt, self._enough = run, preempt, enough
         self._trial_id = TRIAL_ID
 
     def set_status(self, status: str) -> None:
@@ -50,9 +58,11 @@ class LocalTrainContext(core.DummyTrainContext):
         self._run.record(group="training", steps_completed=steps_completed, metrics=metrics)
 
     def report_validation_metrics(self, steps_completed: int, metrics: dict[str, Any]) -> None:
-        """One line of `metrics.jsonl`; the best checkpoint may be another one now."""
+        """One line of `metrics.jsonl`; the best checkpoint may be another one now, and it may be enough."""
         self._run.record(group="validation", steps_completed=steps_completed, metrics=metrics)
         self._run.tidy()
+        if self._enough(steps_completed, metrics):
+            self._preempt.ask()
 
     def get_experiment_best_validation(self) -> float | None:
         """The best value of the searcher's metric so far."""
@@ -130,6 +140,10 @@ class LocalPreemptContext(core.DummyPreemptContext):
             signal.signal(number, handler)
         self._original = {}
 
+    def ask(self) -> None:
+        """Ask for a stop, as a SIGTERM does."""
+        self.signal_number = self.signal_number or signal.SIGTERM
+
     def pending(self) -> bool:
         """Whether any process was asked to stop. With several processes all must call it together."""
         if self._group is not None:
@@ -147,6 +161,14 @@ class LocalPreemptContext(core.DummyPreemptContext):
         signal.signal(number, self._original[number])
 
 
+def local_notes(experiment: Experiment) -> tuple[str, ...]:
+    """What of the experiment is a cluster's matter, and what happens here."""
+    storage = experiment.raw.get("checkpoint_storage") or {}
+    if all(value is None or key.startswith("save_") for key, value in storage.items()):
+        return ()
+    return ("checkpoint_storage is a cluster's: here checkpoints stay in checkpoints/ of the output directory",)
+
+
 @contextlib.contextmanager
 def local_platform(
     experiment: Experiment,
@@ -154,6 +176,7 @@ def local_platform(
     distributed: core.DistributedContext,
     *,
     resume: pathlib.Path | None = None,
+    enough: Enough = never,
 ) -> Iterator[Platform]:
     """This machine's place for a trial.
 
@@ -162,6 +185,7 @@ def local_platform(
         run: where everything is written.
         distributed: the processes of this run.
         resume: the checkpoint to go on from: its folder, or a file of stock mmengine.
+        enough: asked on the first process after each validation; it answers with a stop.
 
     Raises:
         WeightsError: `resume` is not a whole checkpoint.
@@ -174,7 +198,7 @@ def local_platform(
     preempt = LocalPreemptContext(distributed)
     services = core.Context(
         distributed=distributed,
-        train=LocalTrainContext(run),
+        train=LocalTrainContext(run, preempt, enough),
         checkpoint=LocalCheckpointContext(distributed, run),
         preempt=preempt,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import pathlib
 import re
 import shutil
@@ -13,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from model_def.errors import is_disk_full, no_room
+from model_def.state.plain import json_number
 
 _CHECKPOINTS = "checkpoints"
 _REPLACED = ".replaced"
@@ -44,7 +44,7 @@ class RunDirectory:
 
     def record(self, *, group: str, steps_completed: int, metrics: Mapping[str, Any]) -> None:
         """Append one line to `metrics.jsonl`; numbers keep all their digits, what is no number is null."""
-        values = {name: _finite(float(value)) for name, value in metrics.items()}
+        values = {name: json_number(value) for name, value in metrics.items()}
         epoch = values.pop("epochs", None)
         values.pop("batches", None)
         line = {
@@ -145,11 +145,6 @@ def _is_disk_full(error: BaseException) -> bool:
     """torch's writer says so in its own way."""
     torchs = isinstance(error, RuntimeError) and re.search(r"PytorchStreamWriter|inline_container", str(error))
     return is_disk_full(error) or bool(torchs)
-
-
-def _finite(value: float) -> float | None:
-    """JSON knows no nan and no infinity."""
-    return value if math.isfinite(value) else None
 
 
 def _link(link: pathlib.Path, target: str) -> None:

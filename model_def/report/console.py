@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable
 from typing import Any, TextIO
 
@@ -41,6 +42,18 @@ class _Ascii:
 def rank() -> int:
     """This process's rank as torchrun announces it; 0 for a single process."""
     return int(os.environ.get("RANK", "0"))
+
+
+def say(message: str, *, agreed: bool = False) -> None:
+    """Print on standard error, for all processes once.
+
+    Under torchrun, ranks that meet the same error leave the word to the first one: torchrun ends them when it exits.
+    What befalls another rank alone is said a little later, unless they have agreed that it is the one to speak.
+    """
+    if rank() != 0 and not agreed:
+        time.sleep(2)
+        message = f"rank {rank()}: {message}"
+    print(message, file=sys.stderr, flush=True)
 
 
 def make_console(stream: TextIO | None = None) -> Console:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,12 @@ def plain(value: Any, *, where: str) -> Any:
         items = [plain(item, where=f"{where}.{index}") for index, item in enumerate(value)]
         return tuple(items) if isinstance(value, tuple) else items
     raise TypeError(f"a checkpoint can't hold {where}, a {type(value).__module__}.{type(value).__qualname__}")
+
+
+def json_number(value: Any) -> float | None:
+    """A number as JSON holds it, which knows no nan and no infinity: those are None."""
+    number = float(value)
+    return number if math.isfinite(number) else None
 
 
 def revive(value: Any) -> Any:

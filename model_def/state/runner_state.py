@@ -26,7 +26,7 @@ def capture(runner: Runner, *, config_text: str) -> dict[str, Any]:
     """The runner's state in mmengine's own checkpoint layout, what hooks add included, as plain data.
 
     Args:
-        config_text: the config's `pretty_text`, which takes mmengine half a second to make.
+        config_text: the config as Python, from which stock mmdet can build the model too.
 
     Returns:
         `meta`, `state_dict` (the weights that validation uses: the EMA's where there is an EMAHook), `message_hub`,

@@ -89,6 +89,11 @@ class Cache:
             client.get_file(address, path)
             yield path
 
+    @property
+    def takes(self) -> bool:
+        """Whether new objects are added to it."""
+        return self.options.enabled and not self.options.read_only
+
     def has(self, address: Address) -> bool:
         """Whether the disk has the object, by its length. Neither its bytes nor its version is looked at."""
         if not self.options.enabled:

@@ -10,6 +10,7 @@ from typing import Any
 
 from determined.common import util
 
+from tests.cluster import policies
 from tests.cluster.answers import Refused
 from tests.cluster.search import METHODS
 
@@ -72,6 +73,7 @@ def complete(text: str, storage: pathlib.Path) -> dict[str, Any]:
     config["checkpoint_storage"] = {**STORAGE, **default, **asked}
     config["reproducibility"].setdefault("experiment_seed", random.SystemRandom().randrange(2**31))
     config["hyperparameters"] = _written_out(config["hyperparameters"])
+    config["log_policies"] = policies.with_defaults(config["log_policies"])
     return config
 
 
@@ -79,6 +81,8 @@ def problems(config: dict[str, Any]) -> list[str]:
     """What a master would refuse. Without the platform's schemas beside the checkout only searchers are looked at."""
     name = (config.get("searcher") or {}).get("name")
     unknown = [f"searcher.name: {name} is no searcher of the stand-in"] if name not in METHODS else []
+    if name == "adaptive_asha" and not {"max_time", "time_metric"} <= {*config["searcher"]}:
+        unknown.append("the `adaptive_asha` searcher requires `max_time` and `time_metric` to be set")
     module = validator()
     return (list(module.problems(config)) if module else []) or unknown
 

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from determined.common import constants
 
-from tests.cluster.records import Allocation, Experiment, LogLine, Trial
+from tests.cluster.records import Allocation, Experiment, Trial
 
 if TYPE_CHECKING:
     from tests.cluster.master import Master
@@ -158,9 +158,7 @@ def _collect(master: Master, trial: Trial, stream: IO[str], name: str) -> None:
     for line in stream:
         found = RANK.match(line)
         text = line[found.end() :] if found else line
-        with master.changed:
-            trial.logs.append(LogLine(text=text, stream=name, rank=int(found[1]) if found else None))
-            master.changed.notify_all()
+        master.log(trial, text, stream=name, rank=int(found[1]) if found else None)
 
 
 def _free_ports(count: int) -> list[str]:

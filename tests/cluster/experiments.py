@@ -49,7 +49,7 @@ def _packed(files: list[dict[str, Any]]) -> bytes:
 
 
 def describe(master: Master, request: Request) -> Answer:
-    """`det experiment wait`, `det experiment create --test`, the SDK's `Experiment`."""
+    """`det experiment wait`, `describe`, `create --test`, the SDK's `Experiment`."""
     with master.changed:
         experiment = master.experiment(request.number("experiment"))
         config = experiment.config

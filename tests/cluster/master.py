@@ -9,10 +9,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from tests.cluster import records
+from tests.cluster import policies, records
 from tests.cluster.answers import Refused
+from tests.cluster.collection import collect
 from tests.cluster.container import Agent
-from tests.cluster.records import Allocation, Checkpoint, Experiment, Trial
+from tests.cluster.records import Allocation, Checkpoint, Create, Experiment, LogLine, Trial
 from tests.cluster.search import make_search
 
 
@@ -99,17 +100,19 @@ class Master:
             rng = random.Random(config["reproducibility"]["experiment_seed"])
             experiment.config, experiment.state, experiment.ended = config, records.ACTIVE, None
             [trial] = experiment.trials
-            [trial.hparams] = make_search(config, rng).first()
-            trial.state, trial.ended, trial.restarts, trial.exit_reason = records.ACTIVE, None, 0, None
+            experiment.search = make_search(config, rng)
+            [create] = experiment.search.first()
+            trial.hparams, trial.state, trial.ended, trial.exit_reason = create.hparams, records.ACTIVE, None, None
+            trial.restarts, trial.no_retries = 0, {}
             self.schedule()
             self.changed.notify_all()
 
-    def _add(self, experiment: Experiment, draws: list[dict[str, Any]]) -> None:
-        for hparams in draws:
+    def _add(self, experiment: Experiment, creates: list[Create]) -> None:
+        for create in creates:
             seed = experiment.random.randrange(2**31)
             trial = Trial(
-                id=len(self.trials) + 1, experiment_id=experiment.id, hparams=hparams, seed=seed,
-                warm_start=self._warm_start(experiment), state=experiment.state,
+                id=len(self.trials) + 1, experiment_id=experiment.id, hparams=create.hparams, bracket=create.bracket,
+                seed=seed, warm_start=self._warm_start(experiment), state=experiment.state,
             )  # fmt: skip
             self.trials[trial.id] = trial
             experiment.trials.append(trial)
@@ -124,7 +127,7 @@ class Master:
 
     def latest_checkpoint(self, trial: Trial) -> Checkpoint | None:
         """Where a trial goes on from."""
-        own = [checkpoint for checkpoint in self.checkpoints.values() if checkpoint.trial_id == trial.id]
+        own = [one for one in self.checkpoints.values() if one.trial_id == trial.id and not one.deleted]
         return max(own, key=lambda checkpoint: checkpoint.steps_completed, default=None)
 
     # What runs
@@ -149,13 +152,18 @@ class Master:
         """All containers of a run have ended: start it again, let it rest or end the trial.
 
         As the platform has it: a killed run and one that has acknowledged its preemption count neither as a failure
-        nor as the end, any other end with code 0 is the trial's end, and a failure is restarted `max_restarts` times.
+        nor as the end, any other end with code 0 is the trial's end, and a failure is restarted `max_restarts` times
+        unless a line of the log has matched a policy that forbids it.
         """
         with self.changed:
             trial.allocation = None
             failed = any(codes) and not allocation.killed and not allocation.acknowledged
             if trial.state in records.STOPPING:
                 self._end(trial, records.ERROR if failed else records.STOPPING[trial.state])
+            elif failed and trial.no_retries:
+                for line in policies.last_words(trial):
+                    self.log(trial, line)
+                self._end(trial, records.ERROR)
             elif failed:
                 trial.restarts += 1
                 if trial.restarts > self.experiments[trial.experiment_id].config["max_restarts"]:
@@ -170,11 +178,36 @@ class Master:
         trial.state, trial.ended = state, records.now()
         experiment = self.experiments[trial.experiment_id]
         if experiment.state not in records.STOPPING:
-            self._add(experiment, experiment.search.after(invalid=trial.exit_reason == "EXITED_REASON_INVALID_HP"))
-        if all(other.state in records.TERMINAL for other in experiment.trials):
-            failed = all(other.state == records.ERROR for other in experiment.trials)
+            self._add(experiment, experiment.search.ended(trial))
+        states = {other.state for other in experiment.trials}
+        if states <= records.TERMINAL:
             end = records.STOPPING.get(experiment.state, records.COMPLETED)
-            experiment.state, experiment.ended = records.ERROR if failed else end, records.now()
+            experiment.state = states.pop() if states in ({records.ERROR}, {records.CANCELED}) else end
+            experiment.ended = records.now()
+            self._collect(experiment)
+
+    def _collect(self, experiment: Experiment) -> None:
+        trials = {trial.id for trial in experiment.trials}
+        own = [one for one in self.checkpoints.values() if one.trial_id in trials and not one.deleted]
+        collect(experiment, own, {trial.warm_start for trial in self.trials.values()})
+
+    def log(self, trial: Trial, text: str, *, stream: str = "stdout", rank: int | None = None) -> None:
+        """A line of a trial's log."""
+        with self.changed:
+            trial.logs.append(LogLine(text=text, stream=stream, rank=rank))
+            policies.watch(trial, self.experiments[trial.experiment_id].config["log_policies"], text)
+            self.changed.notify_all()
+
+    def validated(self, trial: Trial, values: dict[str, Any]) -> None:
+        """Tell the search of a validation. A trial that it stops is not preempted: 0.38.1 only notes the new state."""
+        experiment = self.experiments[trial.experiment_id]
+        if experiment.state in records.STOPPING:
+            return
+        stop, creates = experiment.search.validated(trial, values)
+        if stop and trial.state == records.ACTIVE:
+            trial.state = "STOPPING_COMPLETED"
+        self._add(experiment, creates)
+        self.schedule()
 
     def steer(self, experiment: Experiment, state: str) -> None:
         """Pause, activate or stop an experiment and all of its trials; a stop stays one."""

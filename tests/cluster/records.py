@@ -19,6 +19,14 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Create:
+    """A trial that a search asks for; the bracket is adaptive_asha's."""
+
+    hparams: dict[str, Any]
+    bracket: int = 0
+
+
 @dataclasses.dataclass(kw_only=True)
 class Checkpoint:
     """A checkpoint that a trial has reported, as it was reported."""
@@ -30,6 +38,10 @@ class Checkpoint:
     @property
     def steps_completed(self) -> int:
         return int(self.report["metadata"]["steps_completed"])
+
+    @property
+    def deleted(self) -> bool:
+        return bool(self.report["state"] == "STATE_DELETED")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -82,6 +94,7 @@ class Trial:
     id: int
     experiment_id: int
     hparams: dict[str, Any]
+    bracket: int = 0
     seed: int
     state: str = ACTIVE
     restarts: int = 0
@@ -89,6 +102,8 @@ class Trial:
     progress: float = 0.0
     runner_state: str = "UNSPECIFIED"
     exit_reason: str | None = None
+    policy: str | None = None  # the name of a log policy that has matched
+    no_retries: dict[str, str] = dataclasses.field(default_factory=dict)  # the patterns that did, and the lines
     warm_start: str | None = None
     started: str = dataclasses.field(default_factory=now)
     ended: str | None = None

@@ -7,35 +7,46 @@ import random
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from tests.cluster.asha import Adaptive
+from tests.cluster.records import Create, Trial
+
 
 class Search(Protocol):
     """One experiment's search."""
 
-    def first(self) -> list[dict[str, Any]]:
-        """The hyperparameters of the trials to begin with."""
+    def first(self) -> list[Create]:
+        """The trials to begin with."""
 
-    def after(self, *, invalid: bool) -> list[dict[str, Any]]:
-        """Those of the trials that follow one that has ended; `invalid`: it has refused its hyperparameters."""
+    def validated(self, trial: Trial, values: dict[str, Any]) -> tuple[bool, list[Create]]:
+        """Whether a validation is the end of its trial, and the trials that follow."""
+
+    def ended(self, trial: Trial) -> list[Create]:
+        """The trials that follow one that has ended.
+
+        Those that refuse their hyperparameters are not replaced: 0.38.1 would do that, but never tells its searches.
+        """
 
 
 class Listed:
     """Trials of which some run at a time: the platform's single, random and grid."""
 
-    def __init__(self, draws: Iterator[dict[str, Any]], *, total: int, at_once: int, replaces: bool = False) -> None:
-        self._draws, self._total, self._at_once, self._replaces = draws, total, at_once or total, replaces
+    def __init__(self, draws: Iterator[dict[str, Any]], *, total: int, at_once: int) -> None:
+        self._draws, self._total, self._at_once = draws, total, at_once or total
         self._started = 0
 
-    def first(self) -> list[dict[str, Any]]:
+    def first(self) -> list[Create]:
         return self._next(self._at_once)
 
-    def after(self, *, invalid: bool) -> list[dict[str, Any]]:
-        self._total += invalid and self._replaces
+    def validated(self, trial: Trial, values: dict[str, Any]) -> tuple[bool, list[Create]]:
+        return False, []
+
+    def ended(self, trial: Trial) -> list[Create]:
         return self._next(1)
 
-    def _next(self, count: int) -> list[dict[str, Any]]:
+    def _next(self, count: int) -> list[Create]:
         count = min(count, self._total - self._started)
         self._started += count
-        return list(itertools.islice(self._draws, count))
+        return [Create(hparams=hparams) for hparams in itertools.islice(self._draws, count)]
 
 
 def make_search(config: dict[str, Any], rng: random.Random) -> Search:
@@ -49,10 +60,10 @@ def single(config: dict[str, Any], rng: random.Random) -> Search:
 
 
 def at_random(config: dict[str, Any], rng: random.Random) -> Search:
-    """`max_trials` draws; a draw that a trial refuses is replaced."""
+    """`max_trials` draws."""
     searcher = config["searcher"]
     at_once = searcher.get("max_concurrent_trials", 16)
-    return Listed(_draws(config, rng), total=searcher["max_trials"], at_once=at_once, replaces=True)
+    return Listed(_draws(config, rng), total=searcher["max_trials"], at_once=at_once)
 
 
 def grid(config: dict[str, Any], rng: random.Random) -> Search:
@@ -61,7 +72,12 @@ def grid(config: dict[str, Any], rng: random.Random) -> Search:
     return Listed(iter(every), total=len(every), at_once=config["searcher"].get("max_concurrent_trials", 16))
 
 
-METHODS = {"single": single, "random": at_random, "grid": grid}
+def adaptive(config: dict[str, Any], rng: random.Random) -> Search:
+    """Draws of which the bad ones are stopped early."""
+    return Adaptive(config["searcher"], _draws(config, rng))
+
+
+METHODS = {"single": single, "random": at_random, "grid": grid, "adaptive_asha": adaptive}
 
 
 def _draws(config: dict[str, Any], rng: random.Random) -> Iterator[dict[str, Any]]:

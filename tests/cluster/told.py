@@ -7,7 +7,7 @@ from typing import Any
 from determined.common.api import bindings
 
 from tests.cluster import records
-from tests.cluster.records import Experiment, Metrics, Trial
+from tests.cluster.records import Checkpoint, Experiment, Metrics, Trial
 
 
 def unmade(config: dict[str, Any], original: str) -> bindings.v1Experiment:
@@ -50,9 +50,27 @@ def trial(found: Trial) -> bindings.trialv1Trial:
         startTime=found.started, endTime=found.ended, state=bindings.trialv1State(f"STATE_{found.state}"),
         totalBatchesProcessed=max((metrics.steps_completed for metrics in found.metrics if not metrics.archived),
                                   default=0),
-        runnerState=found.runner_state, taskId=found.task_id, taskIds=[found.task_id],
+        logPolicyMatched=found.policy, runnerState=found.runner_state, taskId=found.task_id, taskIds=[found.task_id],
         warmStartCheckpointUuid=found.warm_start,
         latestValidation=None if validation is None else _workload(validation),
+    )  # fmt: skip
+
+
+def workloads(found: Trial, checkpoints: list[Checkpoint]) -> list[bindings.v1WorkloadContainer]:
+    """What a trial has reported and still counts, by batches."""
+    told = [
+        *((one, bindings.v1WorkloadContainer(training=_workload(one))) for one in found.of("training")),
+        *((one, bindings.v1WorkloadContainer(validation=_workload(one))) for one in found.of("validation")),
+        *((one, bindings.v1WorkloadContainer(checkpoint=_saved(one))) for one in checkpoints),
+    ]
+    return [container for _, container in sorted(told, key=lambda pair: pair[0].steps_completed)]
+
+
+def _saved(checkpoint: Checkpoint) -> bindings.v1CheckpointWorkload:
+    report = checkpoint.report
+    return bindings.v1CheckpointWorkload(
+        state=bindings.checkpointv1State(report["state"]), totalBatches=checkpoint.steps_completed, uuid=report["uuid"],
+        endTime=report.get("reportTime"), metadata=report["metadata"], resources=report["resources"],
     )  # fmt: skip
 
 

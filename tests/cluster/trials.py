@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,11 @@ from tests.cluster.master import Master
 from tests.cluster.records import Metrics, Trial
 from tests.cluster.server import Route
 
+EXIT_PATIENCE = 10.0  # seconds, as the platform's
+
 
 def describe(master: Master, request: Request) -> Answer:
-    """`core.TrainContext._get_last_validation` when training begins; the SDK's `Trial`."""
+    """`core.TrainContext._get_last_validation` when training begins; `det trial describe`, the SDK's `Trial`."""
     with master.changed:
         return bindings.v1GetTrialResponse(trial=told.trial(_trial(master, request))).to_json(True)
 
@@ -60,18 +63,34 @@ def report(master: Master, request: Request) -> Answer:
         values = sent["metrics"]["avgMetrics"]
         reported = Metrics(group=request.body["group"], steps_completed=steps, values=values, run_id=trial.run_id)
         trial.metrics.append(reported)
+        if reported.group == "validation":
+            master.validated(trial, values)
         master.changed.notify_all()
     return {}
 
 
 def early_exit(master: Master, request: Request) -> Answer:
-    """`core.TrainContext.report_early_exit`: the hyperparameters make no sense."""
+    """`core.TrainContext.report_early_exit`: the trial is about to exit. What still runs after a while is killed."""
     with master.changed:
         trial = _trial(master, request)
         if trial.exit_reason is not None:
             raise Refused(400, "an early exit was reported before")
         trial.exit_reason = request.body["reason"]
+    killing = threading.Timer(EXIT_PATIENCE, master.steer_trial, [trial, "STOPPING_KILLED"])
+    killing.daemon = True
+    killing.start()
     return {}
+
+
+def workloads(master: Master, request: Request) -> Answer:
+    """`det experiment describe`, `det trial describe`: what the trial has reported, in order."""
+    with master.changed:
+        trial = _trial(master, request)
+        saved = [checkpoint for checkpoint in master.checkpoints.values() if checkpoint.trial_id == trial.id]
+        found = told.workloads(trial, saved)
+    offset = int(request.query.get("offset", 0))
+    page = bindings.v1Pagination(total=len(found), offset=offset, limit=0, startIndex=offset, endIndex=len(found))
+    return bindings.v1GetTrialWorkloadsResponse(workloads=found[offset:], pagination=page).to_json(True)
 
 
 def kill(master: Master, request: Request) -> Answer:
@@ -125,4 +144,5 @@ ROUTES = [
     Route(method="POST", path=f"{_ONE}/early_exit", handler=early_exit),
     Route(method="POST", path=f"{_ONE}/kill", handler=kill),
     Route(method="GET", path=f"{_ONE}/logs", handler=logs),
+    Route(method="GET", path=f"{_ONE}/workloads", handler=workloads),
 ]

@@ -31,7 +31,8 @@ with core.init() as context:
         with context.checkpoint.restore_path(info.latest_checkpoint) as path:
             first = int((path / "count").read_text())
     for count in range(first + 1, info.trial.hparams["until"] + 1):
-        context.train.report_validation_metrics(count, {"value": count * info.trial.hparams["factor"]})
+        metrics = {"value": count * info.trial.hparams["factor"], "count": count}
+        context.train.report_validation_metrics(count, metrics)
         context.train.report_progress(count / info.trial.hparams["until"])
         stop = context.preempt.should_preempt()
         if stop or count % 2 == 0:
@@ -179,12 +180,61 @@ def test_tested_before_it_is_created(cluster: Cluster, context: pathlib.Path, wr
 
 
 @EVERY
-def test_refused_hyperparameters_are_replaced(cluster: Cluster, context: pathlib.Path):
-    """A trial that refuses its draw ends, and a random search draws another one."""
+def test_refused_hyperparameters_end_a_trial(cluster: Cluster, context: pathlib.Path):
+    """A trial that refuses its draw counts as completed, and the search is not told."""
     (context / "count.py").write_text(REFUSING + COUNTING)
-    searcher = {"name": "random", "metric": "value", "max_trials": 1}
+    searcher = {"name": "random", "metric": "value", "max_trials": 2}
     experiment = cluster.ended(cluster.create(counting(1, searcher=searcher), context))
     assert [counted(trial) for trial in experiment.trials] == [[], [1]]
+    assert {trial.state for trial in experiment.trials} == {records.COMPLETED}
+
+
+@EVERY
+def test_a_log_policy_cancels_restarts(cluster: Cluster, context: pathlib.Path):
+    """The line that has matched is the log's last; `continue` starts anew."""
+    policy = {"name": "as asked", "pattern": "failed as a.ked", "action": "cancel_retries"}
+    config = counting(5, hyperparameters={"fails_at": 3}, max_restarts=5, log_policies=[policy])
+    experiment = cluster.ended(cluster.create(config, context), records.ERROR)
+    assert cluster.log(experiment)[-1] == '(log "failed as asked" matched regex "failed as a.ked")\n'
+    assert [trial.restarts for trial in experiment.trials] == [0]
+    cluster.det("experiment", "continue", "1")
+    cluster.ended(experiment)
+
+
+@EVERY
+def test_an_adaptive_search(cluster: Cluster, context: pathlib.Path):
+    """Trials that are not among the best of a rung are stopped: they see it, and the next ones begin."""
+    searcher = {
+        "name": "adaptive_asha", "metric": "value", "smaller_is_better": False, "time_metric": "count", "max_time": 8,
+        "max_trials": 4, "max_concurrent_trials": 2, "bracket_rungs": [2], "divisor": 2,
+    }  # fmt: skip
+    drawn = {"factor": {"type": "double", "minval": 0.0, "maxval": 1.0}}
+    experiment = cluster.ended(cluster.create(counting(8, hyperparameters=drawn, searcher=searcher), context))
+    assert len(experiment.trials) == 4
+    assert {trial.state for trial in experiment.trials} == {records.COMPLETED}
+
+
+@EVERY
+def test_only_the_checkpoints_asked_for_are_kept(cluster: Cluster, context: pathlib.Path):
+    keep = {"save_experiment_best": 0, "save_trial_best": 1, "save_trial_latest": 2}
+    config = counting(9, hyperparameters={"factor": -1.0}, checkpoint_storage=keep)
+    cluster.ended(cluster.create(config, context))
+    saved = cluster.master.checkpoints.values()
+    assert {one.steps_completed: one.deleted for one in saved} == {2: False, 4: True, 6: False, 8: False}
+    files = {path.parent.name for path in cluster.master.storage.glob("*/count")}
+    assert files == {one.uuid for one in saved if not one.deleted}
+
+
+@EVERY
+def test_described(cluster: Cluster, context: pathlib.Path):
+    """`det experiment describe` and `det trial describe` read what the trials have reported."""
+    cluster.ended(cluster.create(counting(2), context))
+    said = cluster.det("experiment", "describe", "1", "--metrics").stdout
+    assert "Validation Metric: value" in said
+    assert "COMPLETED" in said
+    said = cluster.det("trial", "describe", "1").stdout
+    assert '"value": 1.0' in said
+    assert '"steps_completed": 2' in said
 
 
 @EVERY

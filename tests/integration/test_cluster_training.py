@@ -104,7 +104,8 @@ def test_launched_as_the_experiments_do(cluster: Cluster, config, uploaded, here
     assert measured(experiment) == here
 
 
-@pytest.mark.parametrize("entrypoint", ["python3 -m model_def.train", pytest.param(LAUNCHED, marks=EVERY)])
+@EVERY
+@pytest.mark.parametrize("entrypoint", ["python3 -m model_def.train", LAUNCHED])
 def test_killed_and_restarted(cluster: Cluster, config, uploaded, here, entrypoint: str):
     experiment = cluster.create(config | {"entrypoint": entrypoint}, uploaded)
     wait_for_batch(cluster, experiment, 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -59,6 +60,19 @@ def test_the_output_directory(finished, context):
     assert {path.name for path in best.iterdir()} >= {"model.pth", "state_dict.pth", "metadata.json", "code"}
     assert {path.name for path in (best / "code").iterdir()} == {"experiment.yaml", "config.py"}
     assert os.listdir(context) == ["data"], "nothing is written elsewhere"
+
+
+def test_a_checkpoint_says_what_it_is(finished):
+    """Determined's own part, ours, and the last validation before it."""
+    best = finished / "checkpoints/best"
+    said = json.loads((best / "metadata.json").read_text())
+    assert said["steps_completed"] == int(best.resolve().name)
+    assert said["config_sha256"] == hashlib.sha256((finished / "config.py").read_bytes()).hexdigest()
+    assert said["classes"] == ["rectangle", "ellipse"]
+    assert [entry["loader"] for entry in said["data"]] == ["train_dataloader", "val_dataloader"]
+    lines = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    [line] = [x for x in lines if x["group"] == "validation" and x["steps_completed"] == said["steps_completed"]]
+    assert said["validation"] == {key: line[key] for key in ("steps_completed", "metrics")}
 
 
 def test_every_line_of_the_metrics(finished):

@@ -18,6 +18,12 @@ def records_differ(ours: pathlib.Path, theirs: pathlib.Path) -> str | None:
     return next((_difference(our, their) for our, their in lines if our != their), None)
 
 
+def common_part_differs(ours: pathlib.Path, theirs: pathlib.Path) -> str | None:
+    """As `records_differ`, but one of the runs may have gone on for longer."""
+    lines = zip(_lines(ours), _lines(theirs), strict=False)
+    return next((_difference(our, their) for our, their in lines if our != their), None)
+
+
 def _lines(path: pathlib.Path) -> list[str]:
     return path.read_text().splitlines()
 

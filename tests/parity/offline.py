@@ -32,9 +32,18 @@ def offline(config: dict[str, Any], *, calm: bool) -> None:
                 node[key] = None
         if str(node.get("teacher_config", "")).startswith("configs/"):  # relative to mmdet's own checkout
             node["teacher_config"] = str(zoo.ROOT / node["teacher_config"].removeprefix("configs/"))
+    _boxes_inside(config["model"])
     config["load_from"] = None
     _full_precision(config)
     _slow_down(config["optim_wrapper"], config.get("param_scheduler"), CALM if calm else SLOWER)
+
+
+def _boxes_inside(model: dict[str, Any]) -> None:
+    """Random weights put QueryInst's boxes beside the image, where mmdet can't paste a mask on a CPU."""
+    nodes = [node for _, node in dicts(model)]
+    if any(node.get("type") == "DynamicMaskHead" for node in nodes):
+        for node in nodes:
+            node.update({"clip_border": True} if "clip_border" in node else {})
 
 
 def _full_precision(config: dict[str, Any]) -> None:

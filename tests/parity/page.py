@@ -10,7 +10,7 @@ import textwrap
 from collections import Counter
 from typing import Any
 
-from tests.parity import zoo
+from tests.parity import reasons, zoo
 from tests.parity.rows import fingerprint
 
 LONGEST = 240  # characters in a cell
@@ -43,6 +43,12 @@ back the name `np.float`, which the lvis package uses.
 | configs | {configs} of {every} |
 {counts}
 """
+WHY = """
+What is not equal, and why:
+
+| result | because | configs |
+| --- | --- | ---: |
+"""
 TABLE = """
 | config | result | iterations | validations | shrunk | reason |
 | --- | --- | ---: | ---: | --- | --- |
@@ -53,7 +59,7 @@ def page(rows: list[dict[str, Any]], *, minimum: int) -> str:
     """The whole text; `rows` in the order of their names."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     head = HEAD.format(minimum=minimum, memory=memory, **about(rows, fingerprint()))
-    return head + TABLE + "".join(map(_line, rows))
+    return head + WHY + reasons.table(rows) + TABLE + "".join(map(_line, rows))
 
 
 def about(rows: list[dict[str, Any]], code: str) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from typing import Any
 
 import yaml
 
+from model_def.compose.known import RUNNER
 from model_def.compose.require import lacking
 from model_def.starting import ranking
 from tests.parity import zoo
+from tests.parity.channels import narrower
 from tests.parity.data import data_overrides
 from tests.parity.language import local_language
 from tests.parity.offline import offline
 from tests.parity.shorten import shorten
-from tests.parity.sizes import fewer, fewer_repeats, narrower, smaller_images
+from tests.parity.sizes import fewer, fewer_repeats, smaller_images
 from tests.parity.variants import VARIANTS
 
 # Tried in this order, until the model can be built and trained.
@@ -59,12 +61,12 @@ def prepare(case: str, folder: pathlib.Path, *, level: str, calm: bool, data: pa
     if level in ("small", "wide", "larger"):
         fewer(config)
     if level in ("small", "larger"):
-        narrower(config)
+        narrower(config["model"])
     batch = _loaders(config)
     _record(config)
     if variant:
         VARIANTS[variant](config)
-    changed = {key: value for key, value in config.items() if value != original.get(key) or key not in original}
+    changed = {key: value for key, value in config.items() if key in RUNNER and value != original.get(key)}
     (folder / "small.py").write_text("".join(f"{key} = {_whole(key, value)!r}\n" for key, value in changed.items()))
     experiment = _experiment(name, batch, metric=ranking(config), overrides=data_overrides(config, data))
     (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))

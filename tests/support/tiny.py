@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from model_def.compose.tree import Path, dotted
-from tests.parity.sizes import fewer, narrower, smaller_images
+from tests.parity.channels import narrower
+from tests.parity.sizes import fewer, smaller_images
 from tests.support.shrink import shrink
 
 TIMES_SMALLER = 8

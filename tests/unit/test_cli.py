@@ -46,7 +46,7 @@ def test_help_imports_nothing_heavy():
 def test_help_names_every_command_with_examples(arguments, capsys):
     assert cli.main(arguments) == 0
     text = capsys.readouterr().out
-    for command in ("train", "check", "ls", "cp", "data", "predict", "env"):
+    for command in ("train", "search", "check", "ls", "cp", "data", "predict", "env"):
         assert f"\n  {command} " in text
     assert "python -m model_def train experiments/quickstart.yaml" in text
     assert max(map(len, text.splitlines())) <= 120
@@ -56,7 +56,7 @@ def test_help_names_every_command_with_examples(arguments, capsys):
     ("arguments", "message"),
     [
         (["trian", "x.yaml"], "did you mean train?"),
-        (["frobnicate"], "there are train, check, explain, migrate, ls, cp, data, predict, env"),
+        (["frobnicate"], "there are train, search, check, explain, migrate, ls, cp, data, predict, env"),
         (["train"], "required: EXPERIMENT.yaml\n"),
         (["train", "x.yaml", "--ouput", "here"], "did you mean --output?"),
         (["train", "x.yaml", "--output"], "expected one argument"),

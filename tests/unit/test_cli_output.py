@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import threading
 import zipfile
 
@@ -9,7 +10,7 @@ import pytest
 
 from model_def.claim import claimed
 from model_def.errors import ConfigError, OutputError, TrainingError, WeightsError
-from model_def.output import STATE, find_model, find_resume, new_output, newest_output
+from model_def.output import STATE, Model, find_model, find_resume, new_output, newest_output
 
 
 @pytest.fixture(autouse=True)
@@ -144,18 +145,25 @@ def test_nothing_to_resume(tmp_path, path):
 
 def test_the_model_of_an_output_directory_is_its_best(tmp_path):
     run = make_run(tmp_path / "run")
-    config, weights = find_model(run)
-    assert config == run / "config.py"
-    assert weights.resolve() == run / "checkpoints" / "10" / "model.pth"
+    found = find_model(run)
+    assert (found.config, found.home) == (run / "config.py", run)
+    assert found.weights.resolve() == run / "checkpoints" / "10" / "model.pth"
     (run / "checkpoints" / "best").unlink()
-    assert find_model(run)[1].resolve() == run / "checkpoints" / "20" / "model.pth"
+    assert find_model(run).weights.resolve() == run / "checkpoints" / "20" / "model.pth"
 
 
 def test_the_model_of_a_checkpoint(tmp_path):
     run = make_run(tmp_path / "run")
-    config, weights = find_model(run / "checkpoints" / "20")
-    assert config == run / "config.py"
-    assert weights == run / "checkpoints" / "20" / "model.pth"
+    folder = run / "checkpoints" / "20"
+    assert find_model(folder) == Model(weights=folder / "model.pth", config=run / "config.py", home=run)
+
+
+def test_a_model_that_has_left_its_run_brings_its_config(tmp_path):
+    """A cluster's checkpoint, and a file."""
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(make_run(tmp_path / "run") / "checkpoints" / "20", folder)
+    alone = Model(weights=folder / "model.pth", config=None, home=folder)
+    assert find_model(folder) == find_model(folder / "model.pth") == alone
 
 
 def test_no_model(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from pycocotools.cocoeval import COCOeval
 
 from model_def.evaluate.evaluators import FastCOCOeval, FastLVISEval, StockLVISEval
 from model_def.evaluate.exact import RoundedMetric, keep_exact
+from model_def.evaluate.kept import Kept, handover
 
 SIZE = 160
 CLASSES = ("a", "b", "c")
@@ -210,6 +212,25 @@ def test_result_files_are_the_same(tmp_path):
         computed(CocoMetric, world, tmp_path, fast=fast, format_only=True, outfile_prefix=str(tmp_path / name))
     for kind in ("bbox", "segm"):
         assert (tmp_path / f"ours.{kind}.json").read_text() == (tmp_path / f"stock.{kind}.json").read_text()
+
+
+class ReadsItsFile(CocoMetric):
+    """A user's metric that looks into the file of its results."""
+
+    def results2json(self, results, outfile_prefix):
+        files = super().results2json(results, outfile_prefix)
+        self.found = json.loads(pathlib.Path(files["bbox"]).read_text())
+        return files
+
+
+def test_results_stay_in_memory_where_nobody_else_reads_them(tmp_path):
+    world = World(5, images=3)
+    assert computed(ReadsItsFile, world, tmp_path, fast=True)
+    truth = str(tmp_path / "truth.json")
+    for metric in (CocoMetric(truth), LVISMetric(truth)):
+        assert isinstance(handover(metric), Kept)
+    for metric in (ReadsItsFile(truth), CocoMetric(truth, outfile_prefix=str(tmp_path / "mine"))):
+        assert not isinstance(handover(metric), Kept)
 
 
 def test_nothing_is_changed_for_others(tmp_path):

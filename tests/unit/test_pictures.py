@@ -17,8 +17,9 @@ from PIL import Image
 from model_def.datasets import made
 from model_def.drawing import Box, captioned, colour, draw, grid
 from model_def.errors import DataError, WeightsError
+from model_def.inference import load_detector
 from model_def.pictures import draw_predictions, spread
-from model_def.predict import as_json, detect, load_detector, predict, read_images
+from model_def.predict import as_json, detect, predict, read_images
 
 CLASSES = ("rectangle", "ellipse")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.parity.data.cityscapes import cityscapes
 from tests.parity.data.coco import coco, panoptic
 from tests.parity.data.crowdhuman import crowdhuman
 from tests.parity.data.flickr30k import flickr30k
+from tests.parity.data.imagenet import imagenet
 from tests.parity.data.lvis import lvis
 from tests.parity.data.made_data import Made, Node
 from tests.parity.data.odvg import odvg
@@ -22,12 +24,13 @@ from tests.parity.data.wider_face import wider_face
 Maker = Callable[[Node, Path, str], Made]
 
 MAKERS: dict[str, Maker] = {
-    "CityscapesDataset": coco,
+    "CityscapesDataset": cityscapes,
     "CocoDataset": coco,
     "CocoPanopticDataset": panoptic,
     "CrowdHumanDataset": crowdhuman,
     "DeepFashionDataset": coco,
     "Flickr30kDataset": flickr30k,
+    "ImageNet": imagenet,
     "LVISV05Dataset": lvis,
     "LVISV1Dataset": lvis,
     "MDETRStyleRefCocoDataset": refcoco,

@@ -1,0 +1,1 @@
+"""`search`: the `searcher` block of an experiment, run off a cluster on Ray Tune."""

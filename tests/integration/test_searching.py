@@ -1,0 +1,132 @@
+"""Searches on Ray Tune, through the command that a user types. Ray is an extra: without it there is nothing to run."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.integration.test_parity import small_experiment
+from tests.support.commands import ENVIRONMENT, metrics, model_def, yaml_writer
+
+RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
+LR = "optim_wrapper.optimizer.lr={type: log, base: 10, minval: -4, maxval: -1}"
+RANDOM = (LR, "searcher.name=random", "searcher.max_trials=3", "searcher.metric=AR@100")
+ASHA = (LR, "searcher.name=adaptive_asha", "searcher.max_trials=6", "searcher.metric=AR@100", "searcher.divisor=3")
+ASHA += ("searcher.mode=aggressive", "searcher.time_metric=epochs", "searcher.max_time=3", "train_cfg.val_interval=1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine() -> None:
+    pytest.importorskip("ray", reason='pip install "determined-mmdet[search]"')
+
+
+@pytest.fixture(scope="module")
+def experiment(shapes_context, tmp_path_factory) -> pathlib.Path:
+    """A RetinaNet in small: 18 batches in three epochs."""
+    write = yaml_writer(tmp_path_factory.mktemp("search"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(shapes_context)
+        return small_experiment(RETINANET, write)
+
+
+@pytest.fixture(scope="module")
+def searched(experiment, shapes_context, tmp_path_factory) -> tuple[pathlib.Path, str, pathlib.Path]:
+    """The directory of a random search, what it printed, and the home that it had."""
+    folder, home = tmp_path_factory.mktemp("random"), tmp_path_factory.mktemp("home")
+    output = folder / "output"
+    done = model_def(
+        "search", str(experiment), *RANDOM, "--output", str(output), cwd=shapes_context, HOME=str(home)
+    )
+    return output, done.stdout, home
+
+
+def events(output: pathlib.Path, kind: str = "validation") -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (output / "search.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["event"] == kind]
+
+
+def last(output: pathlib.Path) -> dict[int, Any]:
+    """The last validation of each trial."""
+    return {line["trial"]: line["metrics"] for line in events(output)}
+
+
+def test_what_a_search_leaves(searched):
+    output, told, home = searched
+    assert {path.name for path in output.iterdir() if path.name[0] != "."} == {"search.jsonl", "search.png", "trials"}
+    assert {line["status"] for line in events(output, "end")} == {"done"}
+    assert all((output / f"trials/00{n}/checkpoints/best/model.pth").is_file() for n in (1, 2, 3))
+    assert "3 done; 54 batches" in told
+    assert not any(home.rglob("*ray*")), "nothing of Ray's in the home directory"
+
+
+def test_the_best_trial_is_what_train_makes_with_its_command(searched, shapes_context, tmp_path):
+    output, told, _ = searched
+    (command,) = (line for line in told.splitlines() if " -m model_def train " in line)
+    model_def(*shlex.split(command)[3:], "--output", str(tmp_path / "run"), cwd=shapes_context)
+    best = max(last(output), key=lambda trial: max(e["metrics"]["AR@100"] for e in events(output) if e["trial"] == trial))
+    assert f"trials/00{best + 1} " in told
+    assert metrics(tmp_path / "run/metrics.jsonl") == metrics(output / f"trials/00{best + 1}/metrics.jsonl")
+
+
+def test_a_search_that_was_killed_goes_on_and_ends_alike(experiment, searched, shapes_context, tmp_path):
+    output = tmp_path / "output"
+    command = [sys.executable, "-m", "model_def", "search", str(experiment), *RANDOM]
+    killed = subprocess.Popen(
+        [*command, "--output", str(output)], cwd=shapes_context, env=ENVIRONMENT, stdout=subprocess.DEVNULL
+    )
+    wait_for(lambda: (output / "search.jsonl").exists() and events(output))
+    killed.kill()
+    killed.wait()
+    assert len(events(output, "end")) < 3
+    model_def("search", str(experiment), *RANDOM, "--resume", str(output), cwd=shapes_context)
+    assert last(output) == last(searched[0])
+
+
+def test_a_search_that_is_stopped_says_how_to_go_on(experiment, shapes_context, tmp_path):
+    output = tmp_path / "output"
+    command = [sys.executable, "-m", "model_def", "search", str(experiment), *RANDOM, "--output", str(output)]
+    stopped = subprocess.Popen(command, cwd=shapes_context, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: (output / "search.jsonl").exists() and events(output))
+    stopped.send_signal(signal.SIGTERM)
+    _, errors = stopped.communicate(timeout=120)
+    assert stopped.returncode == 128 + signal.SIGTERM, errors
+    assert f"--resume {output}" in errors
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(output) in " ".join(one.info["cmdline"] or ())]
+
+
+def test_bad_trials_are_stopped_early(experiment, shapes_context, tmp_path):
+    output = tmp_path / "output"
+    done = model_def("search", str(experiment), *ASHA, "--output", str(output), cwd=shapes_context)
+    lengths = {line["trial"]: line["length"] for line in events(output)}
+    assert "compared after 1, 3 epochs" in done.stdout
+    assert set(lengths.values()) == {1, 3}
+    assert sorted(lengths) == [*range(6)]
+    short = next(trial for trial, length in lengths.items() if length == 1)
+    state = output / f"trials/00{short + 1}/checkpoints/latest"
+    assert state.resolve().name == "6", "stopped after its first epoch, and saved"
+
+
+def test_a_mistake_in_the_experiment_ends_the_search(experiment, shapes_context, tmp_path):
+    wrong = "train_dataloader.dataset.ann_file=none.json"
+    done = model_def(
+        "search", str(experiment), *RANDOM, wrong, "--output", str(tmp_path / "o"), cwd=shapes_context, code=2
+    )
+    assert "none.json" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "o").exists()
+
+
+def wait_for(condition: Any, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)

@@ -6,6 +6,8 @@ RUN := $(VENV)/bin/python
 
 # Threads that wait must sleep: spinning ones slow a busy machine five- to tenfold.
 export OMP_WAIT_POLICY ?= PASSIVE
+# Where it is set, each command would compile its two hundred files anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test lint parity zoo bench bench-data soak cluster lock clean

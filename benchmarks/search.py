@@ -36,7 +36,8 @@ def search(name: str, trials: int, folder: pathlib.Path) -> dict[str, Any]:
     arguments = [*SPACE, *SHORT, *(f"searcher.{field}" for field in fields)]
     start = time.monotonic()
     subprocess.run(
-        [sys.executable, "-m", "model_def", "search", EXPERIMENT, *arguments, "--output", str(folder / name)], check=True
+        [sys.executable, "-m", "model_def", "search", EXPERIMENT, *arguments, "--output", str(folder / name)],
+        check=True,
     )
     return {**measured(folder / name / "search.jsonl"), "seconds": time.monotonic() - start}
 

@@ -102,6 +102,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
         const="",
         help="go on from an output directory or a checkpoint; without PATH: the newest output of this experiment",
     )
+    parser.add_argument("--master", metavar="URL", help="have a Determined master show this run's metrics")
 
 
 def _search(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from model_def import commands, data_commands
 from model_def.arguments import HELP, PROGRAM, parse
 from model_def.errors import MMDetTrialError, Stopped, is_disk_full
+from model_def.lasting import own_line
 
 if TYPE_CHECKING:
     from model_def.compose import Composed
@@ -50,8 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if is_disk_full(error):
             _say(f"the disk is full: {error.filename or error}\n  next:    free some room, then start again")
             return 2
-        hint = f"this is a defect: please report the lines above, with the output of `{PROGRAM} env`"
-        _say(f"{traceback.format_exc()}{hint}")
+        defect = f"this is a defect: please report the lines above, with the output of `{PROGRAM} env`"
+        own = own_line(error)
+        _say(traceback.format_exc() + (f"the last line of your own code before that is {own}" if own else defect))
         return 1
 
 
@@ -100,7 +102,8 @@ def _run(experiment: Experiment, arguments: argparse.Namespace, *, output: Path,
     from model_def.train import train
 
     console = make_console()
-    command = shlex.join([*_launcher(), "train", str(arguments.experiment), *arguments.assignments])
+    shown = ["--master", arguments.master] if arguments.master else []
+    command = shlex.join([*_launcher(), "train", str(arguments.experiment), *arguments.assignments, *shown])
     started, cleanup = time.monotonic(), contextlib.ExitStack()
 
     def hooks(composed: Composed, output: Path) -> list[ProgressHook]:
@@ -110,7 +113,9 @@ def _run(experiment: Experiment, arguments: argparse.Namespace, *, output: Path,
 
     try:
         with quiet(console), cleanup:
-            outcome = train(experiment, output=output, resume=checkpoint, hooks=hooks)
+            outcome = train(
+                experiment, output=output, resume=checkpoint, hooks=hooks, master=arguments.master
+            )
             seconds = time.monotonic() - started
             picture = _picture(outcome.output) if outcome.chief and outcome.best else None
     except Stopped as stop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -42,10 +43,18 @@ def message(error: Exception) -> str:
     """What to print. The line with the mark says what is wrong: a master repeats it at the end of the trial's log."""
     if isinstance(error, MMDetTrialError):
         return f"{MARK}: {error}"
-    last = traceback.extract_tb(error.__traceback__)[-1]
     first, *_ = str(error).splitlines() or [""]
     trace = "".join(traceback.format_exception(error))
-    return f"{trace}{MARK}: {type(error).__name__}: {first} ({last.filename}:{last.lineno}, in {last.name})"
+    return f"{trace}{MARK}: {type(error).__name__}: {first} ({own_line(error) or 'see above'})"
+
+
+def own_line(error: BaseException) -> str:
+    """`my_parts.py:12, in transform`: the last line of the user's own code before an error; "" if there is none."""
+    installed = {Path(place).resolve() for place in (sys.prefix, sys.base_prefix, Path(__file__).parent)}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename[0] != "<" and not installed & {*Path(frame.filename).resolve().parents}:
+            return f"{frame.filename}:{frame.lineno}, in {frame.name}"
+    return ""
 
 
 def tell_launcher(text: str) -> None:

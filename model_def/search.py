@@ -1,4 +1,4 @@
-"""Searcher hyperparameters: off a cluster nothing samples them, so each needs a value."""
+"""Searched hyperparameters: whoever runs one trial has to give each a value."""
 
 from __future__ import annotations
 
@@ -84,12 +84,13 @@ def _children(value: dict[Any, Any] | list[Any]) -> Iterator[tuple[Any, Any]]:
 
 def _unsampled(value: dict[str, Any], source: Source, place: Place) -> Problem:
     key = ".".join(place[2:] if place[:2] == OVERRIDES else place[1:])
+    file, given = source.name or "EXPERIMENT.yaml", f"{key}={_example(value)}"
     return Problem(
-        what=f"`{key}` is chosen by a search, which needs a Determined cluster",
+        what=f"`{key}` is chosen by a search, and one trial needs a value",
         value=value,
         where=source.where(*place),
         allowed=_range(value),
-        next=f"give it a value: python -m model_def train {source.name or 'EXPERIMENT.yaml'} {key}={_example(value)}",
+        next=f"python -m model_def search {file}, or give it a value: python -m model_def train {file} {given}",
     )
 
 

@@ -26,6 +26,7 @@ from model_def.platform.cluster import (
     ends_after,
     wait_for_end,
 )
+from model_def.platform.detached import shown_by
 from model_def.platform.local import Enough, local_notes, local_platform, never
 from model_def.platform.run_directory import RunDirectory
 from model_def.platform.warm_start import begun_with, refuse_off_cluster
@@ -60,6 +61,7 @@ def train(
     resume: pathlib.Path | None = None,
     hooks: Hooks = lambda composed, output: (),
     enough: Enough = never,
+    master: str | None = None,
 ) -> Outcome:
     """Train off-cluster: in this process alone, or as one of torchrun's.
 
@@ -70,6 +72,7 @@ def train(
             mmengine has written.
         hooks: makes hooks for the Runner (the progress line), given what is trained and the run's directory.
         enough: asked after each validation whether to stop there.
+        master: the URL of a Determined master that shows the run.
 
     Raises:
         UserError: a mistake in the input, found before anything was written.
@@ -78,7 +81,8 @@ def train(
     """
     distributed = processes.join()
     try:
-        with processes.failing_together(distributed):
+        shown = shown_by(master, experiment, chief=distributed.rank == 0)
+        with processes.failing_together(distributed), shown as train_context:
             refuse_off_cluster(experiment)
             composed = compose(experiment, slots=distributed.size)
             checks = DataChecks(composed.config, experiment)
@@ -87,7 +91,10 @@ def train(
             checks.early()
             output = pathlib.Path(distributed.broadcast(str(output)))
             run = _run_directory(experiment, composed, output, distributed)
-            with local_platform(experiment, run, distributed, resume=resume, enough=enough) as platform:
+            place = local_platform(
+                experiment, run, distributed, resume=resume, enough=enough, train_context=train_context
+            )
+            with place as platform:
                 fit(experiment, composed, platform, hooks=hooks(composed, output), before_data=checks.late)
         return Outcome(output=output, best=run.best(), chief=distributed.rank == 0)
     finally:

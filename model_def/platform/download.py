@@ -8,59 +8,45 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from determined.common.api import errors, get_default_master_url
-from determined.experimental import Determined
+from determined.common.api import errors
 
 from model_def.errors import WeightsError
+from model_def.platform.master import logged_in
 from model_def.storage.cache import user_cache
-
-LOGIN = "det user login USER, or export DET_USER=… DET_PASS=…"
 
 
 def downloaded(uuid: str) -> Path:
     """The folder of a cluster's checkpoint, fetched from its storage unless it is in the cache.
 
     Raises:
-        WeightsError: no master answers, it knows neither us nor the checkpoint, or the storage doesn't give it.
+        UserError: no master answers, or it doesn't know us.
+        WeightsError: it knows no such checkpoint, or the storage doesn't give it.
     """
     folder = user_cache("checkpoints") / uuid
     if not folder.is_dir():
-        with _told(uuid):
-            _fetch(uuid, folder)
+        master = logged_in()
+        with _told(uuid, master._session.master):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as part:
+                master.get_checkpoint(uuid).download(f"{part}/{uuid}")
+                with contextlib.suppress(OSError):  # another process was faster
+                    os.rename(f"{part}/{uuid}", folder)
     return folder
 
 
-def _fetch(uuid: str, folder: Path) -> None:
-    """Whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as part:
-        Determined().get_checkpoint(uuid).download(f"{part}/{uuid}")
-        with contextlib.suppress(OSError):  # another process was faster
-            os.rename(f"{part}/{uuid}", folder)
-
-
 @contextlib.contextmanager
-def _told(uuid: str) -> Iterator[None]:
-    """What the SDK raises, as a message."""
+def _told(uuid: str, master: str) -> Iterator[None]:
     try:
         yield
     except errors.NotFoundException as error:
-        raise _error("the master knows no such checkpoint", uuid, "det experiment list-checkpoints ID") from error
-    except (errors.UnauthenticatedException, errors.ForbiddenException, EOFError) as error:
-        raise _error(f"the master wants a login ({error})", uuid, LOGIN) from error
-    except errors.MasterNotFoundException as error:
-        raise _error("no master answers", uuid, "export DET_MASTER=http://HOST:8080") from error
+        raise _error(
+            "the master knows no such checkpoint", uuid, master, "det experiment list-checkpoints ID"
+        ) from error
     except Exception as error:  # each storage's library has its own
-        reason = str(error.__cause__ or error).partition("\n")[0] or type(error).__name__
-        what, next_step = f"the checkpoint can't be fetched ({reason})", "see that its storage can be read from here"
-        raise _error(what, uuid, next_step) from error
+        what = f"the checkpoint can't be fetched ({str(error.__cause__ or error).partition(chr(10))[0]})"
+        raise _error(what, uuid, master, "see that its storage can be read from here") from error
 
 
-def _error(what: str, uuid: str, next_step: str) -> WeightsError:
-    return WeightsError(
-        what=what,
-        value=uuid,
-        where=f"the master at {get_default_master_url()} (DET_MASTER)",
-        allowed="the UUID of a checkpoint, which the web UI and `det` show",
-        next=next_step,
-    )
+def _error(what: str, uuid: str, master: str, next_step: str) -> WeightsError:
+    allowed = "the UUID of a checkpoint that is kept, as the web UI and `det` show it"
+    return WeightsError(what=what, value=uuid, where=f"the master at {master}", allowed=allowed, next=next_step)

@@ -73,6 +73,9 @@ class LocalTrainContext(core.DummyTrainContext):
         return self._run.last_validation()
 
 
+TrainContext = Callable[[RunDirectory, "LocalPreemptContext", Enough], LocalTrainContext]
+
+
 class LocalCheckpointContext(core.DummyCheckpointContext):
     """Saves below the run directory; a checkpoint's storage id is its path."""
 
@@ -177,6 +180,7 @@ def local_platform(
     *,
     resume: pathlib.Path | None = None,
     enough: Enough = never,
+    train_context: TrainContext | None = None,
 ) -> Iterator[Platform]:
     """This machine's place for a trial.
 
@@ -186,6 +190,7 @@ def local_platform(
         distributed: the processes of this run.
         resume: the checkpoint to go on from: its folder, or a file of stock mmengine.
         enough: asked on the first process after each validation; it answers with a stop.
+        train_context: what takes metrics and progress, by default `LocalTrainContext`.
 
     Raises:
         WeightsError: `resume` is not a whole checkpoint.
@@ -198,7 +203,7 @@ def local_platform(
     preempt = LocalPreemptContext(distributed)
     services = core.Context(
         distributed=distributed,
-        train=LocalTrainContext(run, preempt, enough),
+        train=(train_context or LocalTrainContext)(run, preempt, enough),
         checkpoint=LocalCheckpointContext(distributed, run),
         preempt=preempt,
     )

@@ -15,6 +15,7 @@ from model_def.report.plan import print_rows
 from model_def.report.summary import activation
 from model_def.report.table import number
 from model_def.searching.search import RUNNING, WAITING, Search, Trial
+from model_def.searching.space import Draw
 
 _ROWS = 20  # of the table: the trials that train, and the best of those that are over
 
@@ -59,8 +60,8 @@ class Board:
         for index in shown:
             trial, star = search.trials[index], " ★" if index == search.best() else ""
             value = number(trial.best[0]) if trial.best else "–"
-            drawn = " ".join(trial.values[len(search.plan.assignments) :])
-            table.add_row(str(index + 1), trial.status, f"{trial.batches:,}", value + star, Text(drawn))
+            cells = (str(index + 1), trial.status, f"{trial.batches:,}", value + star)
+            table.add_row(*cells, Text(_brief(search.plan.draws[index])))
         counts = ", ".join(_counts(search))
         table.add_row("", counts)
         return table
@@ -76,7 +77,7 @@ class Board:
             best = trial.best and f"best {self._search.plan.experiment.searcher.metric} {number(trial.best[0])}"
             parts += [f"batch {trial.batches:,}", *([best] if best else [])]
         else:
-            parts.append(" ".join(trial.values[len(self._search.plan.assignments) :]))
+            parts.append(_brief(self._search.plan.draws[index]))
         return " · ".join(parts) + (f"\n{trial.message}" if trial.message else "")
 
 
@@ -92,7 +93,7 @@ def summarize(search: Search, *, seconds: float, picture: Path | None, console: 
     value, at = trial.best or (0.0, 0)
     rows = [
         ("best", f"trial {index + 1}: {metric} {number(value)} after {at:,} batches"),
-        ("values", " ".join(trial.values[len(search.plan.assignments) :]) or "(nothing is searched)"),
+        ("values", " ".join(search.plan.drawn(index)) or "(nothing is searched)"),
         ("checkpoint", f"{folder}/checkpoints/best/model.pth: weights for mmdet's init_detector"),
         ("events", f"{search.output}/search.jsonl: everything that was drawn and measured"),
         *([("picture", f"{picture}: values and metric of each trial")] if picture else []),
@@ -108,6 +109,12 @@ def _counts(search: Search) -> list[str]:
     """`3 done`, `5 stopped early`, …"""
     statuses = [trial.status for trial in search.trials]
     return [f"{statuses.count(status)} {status}" for status in dict.fromkeys(sorted(statuses))]
+
+
+def _brief(draw: Draw) -> str:
+    """The last words of the keys, the first digits of the values: all of both are in search.jsonl."""
+    texts = ((place[-1].rpartition(".")[2], value) for place, value in draw.items())
+    return " ".join(f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}" for key, value in texts)
 
 
 def _seen(trial: Trial) -> tuple[str, int]:

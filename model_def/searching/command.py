@@ -14,10 +14,11 @@ from filelock import FileLock, Timeout
 from model_def.arguments import PROGRAM
 from model_def.claim import claimed
 from model_def.errors import OutputError, Stopped, UserError
-from model_def.output import ROOT, new_output, newest_output
+from model_def.output import new_output, newest_output
 from model_def.searching.plan import Plan, make_plan
 from model_def.searching.search import Search
 
+ENGINE = "ray[tune]==2.60.0"  # as the extra `search` in pyproject.toml
 RECORD = "search.jsonl"
 
 
@@ -50,7 +51,7 @@ def require_ray() -> None:
         raise UserError(
             what="a search off a cluster runs on Ray Tune, and the package ray is not installed",
             allowed="one trial with values of your own without it: python -m model_def train EXPERIMENT.yaml key=value",
-            next='pip install "determined-mmdet[search]"',
+            next=f'pip install "{ENGINE}"',
         )
 
 

@@ -12,49 +12,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-# Before ray is imported: no statistics are sent, and Tune writes and prints nothing of its own.
-os.environ.update(
-    RAY_USAGE_STATS_ENABLED="0",
-    RAY_CHDIR_TO_TRIAL_DIR="0",
-    RAY_AIR_NEW_OUTPUT="0",
-    TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
-    TUNE_DISABLE_SIGINT_HANDLER="1",
-)
-
 import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 
 from model_def.errors import ExperimentError
+from model_def.searching.actor import Actor
 from model_def.searching.halving import Verdict
-from model_def.searching.process import Task, TrialProcesses
+from model_def.searching.process import Task
 from model_def.searching.search import FAILED, Search
 
-_HEARTBEAT = 1.0  # seconds after which a trial can be stopped, whatever it does
-
-
-class Actor(tune.Trainable):
-    """Ray's process for a trial, and for the next one after it: it starts the trial's own and hands on their news."""
-
-    def setup(self, config: dict[str, Any], tasks: dict[int, Task] | None = None) -> None:
-        """Begin a trial."""
-        self._tasks = tasks or {}
-        self._processes = TrialProcesses(self._tasks[config["trial"]])
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """End one trial and begin another."""
-        self._processes.stop()
-        self._processes = TrialProcesses(self._tasks[new_config["trial"]])
-        return True
-
-    def step(self) -> dict[str, Any]:
-        """The trial's news. Where there is nothing new the same is said again soon: Tune may have a word for it."""
-        news = self._processes.news(_HEARTBEAT)
-        return {"news": news, "done": news.get("event") == "end"}
-
-    def cleanup(self) -> None:
-        """End the trial."""
-        self._processes.stop()
+# No statistics are sent, and Tune writes and prints nothing of its own.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+}
 
 
 class Referee(FIFOScheduler):
@@ -213,16 +188,15 @@ def _resources(search: Search, processes: int) -> dict[str, float]:
 @contextlib.contextmanager
 def _cluster() -> Iterator[None]:
     """Ray, started for this search alone, its files in a folder that goes with it; or the one at RAY_ADDRESS."""
+    os.environ.update(_QUIET)
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # the table says what happens, a trial's log says why
-    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.CRITICAL}
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level=logging.CRITICAL)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    with contextlib.ExitStack() as stack:
+        if not os.environ.get("RAY_ADDRESS"):
+            short = tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True)  # for sockets
+            folder = stack.enter_context(short)
+            cores = len(os.sched_getaffinity(0))
+            quiet |= {"num_cpus": cores, "include_dashboard": False, "_temp_dir": folder}
+        ray.init(**quiet)
+        stack.callback(ray.shutdown)
         yield
-        ray.shutdown()
-        return
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        ray.init(num_cpus=len(os.sched_getaffinity(0)), _temp_dir=folder, **quiet)
-        try:
-            yield
-        finally:
-            ray.shutdown()

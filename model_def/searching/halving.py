@@ -1,6 +1,6 @@
 """Which trials go on: Determined's asynchronous successive halving, in its stopping form (its `adaptive_asha`).
 
-Trials are dealt to brackets. In a bracket the rungs are lengths of training; who comes to one goes on if it is among the
+Trials are dealt to brackets. A bracket's rungs are lengths of training. Who comes to one goes on if it is among the
 best of those that have come there so far. Nobody waits, and a trial that was stopped stays stopped.
 """
 

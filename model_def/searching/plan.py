@@ -12,7 +12,7 @@ from model_def.errors import ExperimentError, Problem, UserError
 from model_def.experiment import load_experiment
 from model_def.experiment_types import Experiment
 from model_def.searching import halving
-from model_def.searching.space import Draw, assignments, draws, points, searched
+from model_def.searching.space import Draw, assignments, draws, inside_lists, points, searched, short
 from model_def.yaml_source import Place
 
 HALVING = ("adaptive_asha", "async_halving")
@@ -44,8 +44,13 @@ class Plan:
     at_once: int
 
     def values(self, number: int) -> list[str]:
-        """Trial `number` (from 0) as `key=value` for the command line."""
-        return [*self.assignments, *assignments(self.draws[number])]
+        """Trial `number` (from 0) as `key=value` for the command line: what was given, then what was drawn."""
+        keys = {short(place) for place in self.spaces}
+        return [*(one for one in self.assignments if one.partition("=")[0] not in keys), *self.drawn(number)]
+
+    def drawn(self, number: int) -> list[str]:
+        """What was drawn for trial `number`."""
+        return assignments(self.draws[number])
 
 
 def make_plan(file: Path, given: Sequence[str] = ()) -> Plan:
@@ -57,7 +62,7 @@ def make_plan(file: Path, given: Sequence[str] = ()) -> Plan:
     experiment = load_experiment(file, given, sample=0)
     searcher, hyperparameters = experiment.searcher.raw, experiment.raw["hyperparameters"]
     spaces = searched(hyperparameters)
-    if problems := [*_lacking(experiment), *_uncounted(experiment, spaces)]:
+    if problems := [*_lacking(experiment), *_uncounted(experiment, spaces), *_hidden(experiment)]:
         raise ExperimentError.of(problems)
     rest: dict[str, Any] = {}
     if searcher["name"] == "grid":
@@ -134,6 +139,16 @@ def _uncounted(experiment: Experiment, spaces: Mapping[Place, Mapping[str, Any]]
                 allowed="a range with `count`",
                 next="write `count: 3` into it",
             )
+
+
+def _hidden(experiment: Experiment) -> Iterator[Problem]:
+    for place in inside_lists(experiment.raw["hyperparameters"], ("hyperparameters",)):
+        yield Problem(
+            what=f"`{'.'.join(place[1:])}` is searched inside a list, where neither a master nor this looks",
+            where=experiment.where(*place),
+            allowed="a search in the place of a value, or of a whole list",
+            next="search the list itself: {type: categorical, vals: [[…], […]]}",
+        )
 
 
 def _check(plan: Plan) -> None:

@@ -1,7 +1,7 @@
 """The processes of one trial: what `train` does, with a line to the search that says whether to go on.
 
-They are forked from a server that has imported everything, so that a trial begins at once and none inherits what another
-one has left: numbers are those of `train` with the same values.
+They are forked from a server that has imported everything. So a trial begins at once, and none finds what another one
+has left: its numbers are those of `train` with the same values.
 """
 
 from __future__ import annotations
@@ -77,9 +77,14 @@ class TrialProcesses:
         if self._waits:
             self._link.send(True)
             self._waits = False
-        if not self._link.poll(seconds):
-            return {}
-        news: dict[str, Any] = self._link.recv()
+        try:
+            if not self._link.poll(seconds):
+                return {}
+            news: dict[str, Any] = self._link.recv()
+        except EOFError:
+            for process in self._processes:  # the others of several would wait for the one that is gone
+                process.kill()
+            raise
         self._waits = news["event"] == "validation"
         return news
 

@@ -36,6 +36,16 @@ def searched(node: Mapping[str, Any], place: Place = ("hyperparameters",)) -> di
     return found
 
 
+def inside_lists(node: Any, place: Place, *, inside: bool = False) -> Iterator[Place]:
+    """Where something is searched inside a list."""
+    if is_searched(node):
+        yield from [place] if inside else []
+    elif isinstance(node, dict | list):
+        below = node.items() if isinstance(node, dict) else enumerate(node)
+        for key, value in below:
+            yield from inside_lists(value, (*place, str(key)), inside=inside or isinstance(node, list))
+
+
 def draws(hyperparameters: Mapping[str, Any], seed: int) -> Iterator[Draw]:
     """Random draws without end, both ends of an `int` included."""
     state = np.random.RandomState(seed)

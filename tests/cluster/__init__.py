@@ -12,7 +12,7 @@ and processes), and nothing outlives it.
     search.py  asha.py      which trials a search has                   config.py    what a configuration says
     policies.py      what a line of a log makes the master do           collection.py  checkpoints that are not kept
     server.py  answers.py   requests and answers                        told.py      records in the protocol's types
-    accounts.py  experiments.py  trials.py  allocations.py  checkpoints.py      the endpoints
+    accounts.py  experiments.py  trials.py  allocations.py  checkpoints.py  detached.py   the endpoints
 
 A request that it does not know is answered with 404 and kept in `Master.unknown`: a test looks that there is none.
 """

@@ -12,7 +12,7 @@ from typing import Any
 from determined.common import util
 from determined.common.api import bindings
 
-from tests.cluster import records, told
+from tests.cluster import detached, records, told
 from tests.cluster.answers import Answer, Refused, Request
 from tests.cluster.config import complete, laid_over
 from tests.cluster.master import Master
@@ -21,6 +21,8 @@ from tests.cluster.server import Route
 
 def create(master: Master, request: Request) -> Answer:
     """`det experiment create`, `client.create_experiment`; `--test` asks first whether the configuration is right."""
+    if request.body.get("unmanaged"):
+        return detached.create_experiment(master, request)
     config = complete(request.body["config"], master.storage)
     if config["resources"]["slots_per_trial"] > master.agent.slots:
         raise Refused(400, f"slots_per_trial is greater than the cluster's {master.agent.slots} slots")

@@ -7,7 +7,7 @@ import pathlib
 import threading
 from collections.abc import Iterator, Mapping
 
-from tests.cluster import accounts, allocations, checkpoints, experiments, trials
+from tests.cluster import accounts, allocations, checkpoints, detached, experiments, trials
 from tests.cluster.container import Agent
 from tests.cluster.master import Master
 from tests.cluster.server import serve
@@ -16,6 +16,7 @@ ROUTES = [
     *accounts.ROUTES,
     *experiments.ROUTES,
     *trials.ROUTES,
+    *detached.ROUTES,
     *allocations.ROUTES,
     *checkpoints.ROUTES,
 ]

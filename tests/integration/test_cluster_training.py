@@ -99,9 +99,55 @@ def test_the_same_numbers_as_here(cluster: Cluster, config, uploaded, here):
 
 
 @EVERY
-def test_launched_as_the_experiments_do(cluster: Cluster, config, uploaded, here):
-    experiment = cluster.ended(cluster.create(config | {"entrypoint": LAUNCHED}, uploaded))
+@pytest.mark.parametrize(
+    "entrypoint",
+    [
+        LAUNCHED,
+        "model_def:MMDetTrial",
+        "python3 -m determined.launch.torch_distributed --trial model_def:MMDetTrial",
+        ["python3", "-m", "model_def.train"],
+    ],
+)
+def test_each_form_of_the_entry_point(cluster: Cluster, config, uploaded, here, entrypoint: str | list[str]):
+    experiment = cluster.ended(cluster.create(config | {"entrypoint": entrypoint}, uploaded))
     assert measured(experiment) == here
+    told = "entrypoint: model_def:MMDetTrial is an old form" in "".join(cluster.log(experiment))
+    assert told == ("MMDetTrial" in entrypoint)
+
+
+@EVERY
+def test_what_the_experiment_asks_for(cluster: Cluster, config, uploaded):
+    """Determined's own fields, current and old: the master sees what they ask for, the log tells the translations."""
+    config["searcher"]["max_length"] = {"epochs": 2}
+    config |= {
+        "scheduling_unit": 3,
+        "perform_initial_validation": True,
+        "min_validation_period": {"batches": 4},
+        "min_checkpoint_period": {"records": 28},
+        "checkpoint_policy": "none",
+        "records_per_epoch": 100,
+        "data": {"mine": 1},
+    }
+    experiment = cluster.ended(cluster.create(config, uploaded))
+    [trial] = experiment.trials
+    assert [report.steps_completed for report in trial.of("validation")] == [0, 4, 6, 8, 12]
+    assert {report.steps_completed for report in trial.of("training")} >= {3, 6, 9, 12}
+    assert [one.steps_completed for one in cluster.master.checkpoints.values()] == [6, 7, 12]
+    log = "".join(cluster.log(experiment))
+    for note in ("searcher.max_length is an old form", "records_per_epoch is not needed", "data.mine is not read"):
+        assert note in log
+
+
+@EVERY
+@pytest.mark.parametrize(("policy", "saved"), [("best", {6}), ("all", {6, 12, 18}), ("none", set())])
+def test_checkpoint_policy(cluster: Cluster, config, uploaded, policy: str, saved: set[int]):
+    del config["min_checkpoint_period"]
+    config["hyperparameters"]["override_mmdet_config"]["default_hooks.checkpoint.interval"] = -1
+    experiment = cluster.ended(cluster.create(config | {"checkpoint_policy": policy}, uploaded))
+    scores = [report.values["bbox_mAP"] for report in experiment.trials[0].of("validation")]
+    if policy == "best":
+        saved = {6 * (i + 1) for i, score in enumerate(scores) if score > max(scores[:i], default=-1)}
+    assert {one.steps_completed for one in cluster.master.checkpoints.values()} == saved | {18}
 
 
 @EVERY

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from model_def.searching.command import ENGINE
 from tests.integration.test_parity import small_experiment
 from tests.support.commands import ENVIRONMENT, metrics, model_def, yaml_writer
 
@@ -26,7 +27,7 @@ ASHA += ("searcher.mode=aggressive", "searcher.time_metric=epochs", "searcher.ma
 
 @pytest.fixture(scope="module", autouse=True)
 def engine() -> None:
-    pytest.importorskip("ray", reason='pip install "determined-mmdet[search]"')
+    pytest.importorskip("ray", reason=f'pip install "{ENGINE}"')
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +44,7 @@ def searched(experiment, shapes_context, tmp_path_factory) -> tuple[pathlib.Path
     """The directory of a random search, what it printed, and the home that it had."""
     folder, home = tmp_path_factory.mktemp("random"), tmp_path_factory.mktemp("home")
     output = folder / "output"
-    done = model_def(
-        "search", str(experiment), *RANDOM, "--output", str(output), cwd=shapes_context, HOME=str(home)
-    )
+    done = model_def("search", str(experiment), *RANDOM, "--output", str(output), cwd=shapes_context, HOME=str(home))
     return output, done.stdout, home
 
 
@@ -72,7 +71,7 @@ def test_the_best_trial_is_what_train_makes_with_its_command(searched, shapes_co
     output, told, _ = searched
     (command,) = (line for line in told.splitlines() if " -m model_def train " in line)
     model_def(*shlex.split(command)[3:], "--output", str(tmp_path / "run"), cwd=shapes_context)
-    best = max(last(output), key=lambda trial: max(e["metrics"]["AR@100"] for e in events(output) if e["trial"] == trial))
+    best = max(events(output), key=lambda event: event["metrics"]["AR@100"])["trial"]
     assert f"trials/00{best + 1} " in told
     assert metrics(tmp_path / "run/metrics.jsonl") == metrics(output / f"trials/00{best + 1}/metrics.jsonl")
 

@@ -2,6 +2,8 @@
 
 import itertools
 import random
+import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -9,7 +11,7 @@ import yaml
 from model_def.errors import OutputError, UserError
 from model_def.experiment import load_experiment
 from model_def.searching import halving, record
-from model_def.searching.command import RECORD
+from model_def.searching.command import ENGINE, RECORD
 from model_def.searching.halving import Bracket, Size, Verdict
 from model_def.searching.picture import axis
 from model_def.searching.plan import make_plan
@@ -40,6 +42,11 @@ def experiment(folder, searcher, hyperparameters=None, **overrides):
 RANDOM = {"name": "random", "max_trials": 4}
 ASHA = {"name": "adaptive_asha", "max_trials": 9, "time_metric": "epochs", "max_time": 9, "divisor": 3}
 ASHA |= {"mode": "aggressive", "max_concurrent_trials": 2}
+
+
+def test_the_hint_names_the_extra():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert project["project"]["optional-dependencies"]["search"] == [ENGINE]
 
 
 def test_the_draws_are_a_masters():
@@ -76,8 +83,10 @@ def test_a_draw_as_arguments_is_what_the_yaml_would_hold(tmp_path, value):
     draw = next(draws(yaml.safe_load(file.read_text())["hyperparameters"], 0))
     found = load_experiment(file, assignments({**draw, ("hyperparameters", "override_mmdet_config", LR): 0.1}))
     overrides = found.hyperparameters.override_mmdet_config
-    below = {name.removeprefix(f"{key}."): item for name, item in overrides.items() if name.startswith(f"{key}.")}
-    assert (below if isinstance(value, dict) else overrides[key]) == (value | {"lr": 0.1} if isinstance(value, dict) else value)
+    if isinstance(value, dict):  # laid over the config leaf by leaf
+        assert overrides == {f"{key}.{name}": item for name, item in (value | {"lr": 0.1}).items()}
+    else:
+        assert overrides[key] == value
 
 
 @pytest.mark.parametrize(

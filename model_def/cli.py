@@ -113,9 +113,7 @@ def _run(experiment: Experiment, arguments: argparse.Namespace, *, output: Path,
 
     try:
         with quiet(console), cleanup:
-            outcome = train(
-                experiment, output=output, resume=checkpoint, hooks=hooks, master=arguments.master
-            )
+            outcome = train(experiment, output=output, resume=checkpoint, hooks=hooks, master=arguments.master)
             seconds = time.monotonic() - started
             picture = _picture(outcome.output) if outcome.chief and outcome.best else None
     except Stopped as stop:

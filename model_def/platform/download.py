@@ -39,11 +39,11 @@ def _told(uuid: str, master: str) -> Iterator[None]:
     try:
         yield
     except errors.NotFoundException as error:
-        raise _error(
-            "the master knows no such checkpoint", uuid, master, "det experiment list-checkpoints ID"
-        ) from error
+        what, next_step = "the master knows no such checkpoint", "det experiment list-checkpoints ID"
+        raise _error(what, uuid, master, next_step) from error
     except Exception as error:  # each storage's library has its own
-        what = f"the checkpoint can't be fetched ({str(error.__cause__ or error).partition(chr(10))[0]})"
+        reason = [*str(error.__cause__ or error).splitlines(), type(error).__name__][0]
+        what = f"the checkpoint can't be fetched ({reason})"
         raise _error(what, uuid, master, "see that its storage can be read from here") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import determined
 from determined.common.api import bindings
 
 from tests.cluster.answers import Answer, Request
@@ -12,14 +11,14 @@ from tests.cluster.server import Route
 
 def info(master: Master, request: Request) -> Answer:
     """`det` asks for the version before each command."""
-    return {"version": determined.__version__, "cluster_id": master.id, "master_id": master.id}
+    return {"version": master.version, "cluster_id": master.id, "master_id": master.id}
 
 
 def describe(master: Master, request: Request) -> Answer:
     """The SDK and `det master info` ask."""
     return bindings.v1GetMasterResponse(
         clusterId=master.id, clusterName="stand-in", hasCustomLogo=False, masterId=master.id,
-        strictJobQueueControl=False, version=determined.__version__, rbacEnabled=False,
+        strictJobQueueControl=False, version=master.version, rbacEnabled=False,
     ).to_json(True)  # fmt: skip
 
 

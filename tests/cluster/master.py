@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import determined
+
 from tests.cluster import policies, records
 from tests.cluster.answers import Refused
 from tests.cluster.collection import collect
@@ -26,7 +28,7 @@ class Master:
     """
 
     def __init__(self, agent: Agent, storage: pathlib.Path) -> None:
-        self.id = str(uuid.uuid4())
+        self.id, self.version = str(uuid.uuid4()), determined.__version__
         self.agent, self.storage = agent, storage
         self.changed = threading.Condition(threading.RLock())
         self.users: dict[str, str] = {}

@@ -55,6 +55,7 @@ def find(name: str) -> Path:
     """
     if Path(name).is_file() and Path(name).suffix in YAML:
         return Path(name)
+    name = name.removeprefix("mmdet::")
     known = {path: [path.as_posix(), path.stem] for path in experiments()}
     configs = {zoo() / each: [each, each.removesuffix(".py"), Path(each).name, Path(each).stem] for each in zoo_names()}
     for group in (known, configs):

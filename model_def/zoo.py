@@ -14,9 +14,17 @@ def zoo() -> Path:
     Raises:
         ConfigError: mmdet isn't installed.
     """
-    spec = importlib.util.find_spec("mmdet")
-    if spec is None or not spec.submodule_search_locations:
+    found = configs_of("mmdet")
+    if found is None:
         raise ConfigError(what="mmdet isn't installed", allowed="mmdet 3.x", next="make setup")
+    return found
+
+
+def configs_of(package: str) -> Path | None:
+    """The folder of the configs that an OpenMMLab package ships; None where it isn't installed."""
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        return None
     return Path(spec.submodule_search_locations[0]) / ".mim" / "configs"
 
 

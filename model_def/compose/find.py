@@ -9,7 +9,7 @@ from pathlib import Path
 from model_def.errors import ConfigError
 from model_def.fields import did_you_mean, nearest
 from model_def.migrate.names import renamed
-from model_def.zoo import zoo, zoo_names
+from model_def.zoo import configs_of, zoo, zoo_names
 
 CONFIG_DIR = "MMDETECTION_CONFIG_DIR"
 SUFFIXES = (".py", ".yaml", ".yml", ".json")
@@ -17,24 +17,26 @@ SUFFIXES = (".py", ".yaml", ".yml", ".json")
 
 def find_config(name: str, *, context: Path, where: str) -> Path:
     """The first that exists of: an absolute path; a path in `context` (the current directory); below the folder that
-    `$MMDETECTION_CONFIG_DIR` names; below mmdet's zoo; the zoo's config that mmdet 2.x called so. The `.py` may be left
-    out everywhere.
+    `$MMDETECTION_CONFIG_DIR` names; below mmdet's zoo; the zoo's config that mmdet 2.x called so. `mmdet::…` is below
+    mmdet's zoo only, and so for another package that ships configs. The `.py` may be left out everywhere.
 
     Raises:
-        ConfigError: there is no such file; with the nearest names of the zoo and of the context.
+        ConfigError: there is no such file or package; with the nearest names of the zoo and of the context.
     """
-    for folder in _folders(context):
-        for candidate in (folder / name, folder / f"{name}.py"):
+    package, _, path = name.rpartition("::")
+    folders = [_of_package(package, name, where)] if package else _folders(context)
+    for folder in folders:
+        for candidate in (folder / path, folder / f"{path}.py"):
             if candidate.is_file() and candidate.suffix in SUFFIXES:
                 return candidate
-    if current := renamed(name, zoo_names()):
+    if zoo() in folders and (current := renamed(path, zoo_names())):
         return zoo() / current
-    near = _nearest(name, context)
+    near = _nearest(path, context)
     raise ConfigError(
         what="no such config file",
         value=name,
         where=where,
-        allowed=f"an absolute path, or a path below {', '.join(map(str, _folders(context)))}",
+        allowed=f"an absolute path, or a path below {', '.join(map(str, folders))}",
         next=did_you_mean(near) or "python -m model_def ls",
     )
 
@@ -44,9 +46,16 @@ def renaming_note(name: str, found: Path) -> str | None:
     if not found.is_relative_to(zoo()):
         return None
     current = found.relative_to(zoo()).as_posix()
-    if Path(name) == found or Path(name).as_posix() in (current, current.removesuffix(".py")):
+    if Path(name) == found or Path(name.removeprefix("mmdet::")).as_posix() in (current, current.removesuffix(".py")):
         return None
     return f"`{name}` is mmdet 2.x's name: taken as `{current}`"
+
+
+def _of_package(package: str, name: str, where: str) -> Path:
+    if found := configs_of(package):
+        return found
+    allowed = "mmdet::…, or another package that is installed and ships configs"
+    raise ConfigError(what=f"the package {package} isn't installed", value=name, where=where, allowed=allowed)
 
 
 def _folders(context: Path) -> list[Path]:

@@ -22,6 +22,18 @@ def test_zoo_path_with_and_without_py(tmp_path: pathlib.Path) -> None:
     assert find(RETINANET, tmp_path) == find(RETINANET + ".py", tmp_path) == zoo() / f"{RETINANET}.py"
 
 
+def test_relative_to_a_package(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "retinanet").mkdir()
+    (tmp_path / f"{RETINANET}.py").write_text("a = 1")
+    for name in (f"mmdet::{RETINANET}.py", f"mmdet::{RETINANET}"):
+        assert find(name, tmp_path) == zoo() / f"{RETINANET}.py"
+    with pytest.raises(ConfigError, match="the package mmdt isn't installed"):
+        find(f"mmdt::{RETINANET}", tmp_path)
+    with pytest.raises(ConfigError, match="no such config file") as caught:
+        find("mmdet::retinanet/retinanet_r18.py", tmp_path)
+    assert str(tmp_path) not in str(caught.value)
+
+
 def test_context_then_config_dir_then_zoo(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     extra, context = tmp_path / "extra", tmp_path / "context"
     for folder in (extra, context):

@@ -105,6 +105,8 @@ def _fit(value: Any, annotation: Any) -> Any:
         return next((fit for fit in (_fit(value, option) for option in inner) if fit is not _NO), _NO)
     if isinstance(value, list):
         return _fit_list(value, origin or annotation, inner)
+    if isinstance(value, tuple):  # written so, as "(96, 128)"
+        return value if (origin or annotation) in (tuple, *_SEQUENCES[1:]) else _NO
     if annotation is float:
         return value if isinstance(value, int | float) and not isinstance(value, bool) else _NO
     if annotation is None or not isinstance(annotation, type):

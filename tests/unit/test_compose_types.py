@@ -48,6 +48,11 @@ CASES = {
         f"{PIPELINE}.0.scales",
         [(64, 64), (96, 64)],
     ),
+    "scales, some written as tuples": (
+        {PIPELINE: [{"type": "RandomChoiceResize", "scales": [[64, 64], "(96, 64)"]}]},
+        f"{PIPELINE}.0.scales",
+        [(64, 64), (96, 64)],
+    ),
     "a range of scales": (
         {PIPELINE: [{"type": "RandomResize", "scale": [[64, 64], [96, 64]]}]},
         f"{PIPELINE}.0.scale",

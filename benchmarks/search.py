@@ -22,11 +22,17 @@ from rich.table import Table
 
 EXPERIMENT = "experiments/digits.yaml"
 SPACE = (
-    "optim_wrapper.optimizer.lr={type: log, base: 10, minval: -5, maxval: -1.5}",
+    "optim_wrapper.optimizer.lr={type: log, base: 10, minval: -5, maxval: -2}",
     "optim_wrapper.optimizer.weight_decay={type: log, base: 10, minval: -4, maxval: -1}",
 )
 LENGTH = 9  # epochs of a whole trial
-SHORT = (f"train_cfg.max_epochs={LENGTH}", "train_cfg.val_interval=1", "schedule=rescale")
+SHORT = (
+    f"train_cfg.max_epochs={LENGTH}",
+    "train_cfg.val_interval=1",
+    "schedule=rescale",
+    "train_dataloader.dataset.indices=96",
+    "val_dataloader.dataset.indices=40",
+)
 ADAPTIVE = ("mode=aggressive", "divisor=3", "time_metric=epochs", f"max_time={LENGTH}")
 
 
@@ -66,4 +72,4 @@ def main(trials: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 12)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from model_def.errors import DataError
+from model_def.garbage import uncollected
 
 NEEDED = ("id", "image_id", "category_id", "bbox", "area")  # of each annotation
 OURS = ("quickstart", "digits")  # what `python -m model_def data` builds, in data/
@@ -83,7 +84,8 @@ def read_coco(path: Path, where: str) -> Annotations:
 
 @functools.lru_cache(maxsize=4)
 def _read(path: Path, _modified: int, _size: int) -> Annotations:
-    data = json.loads(path.read_text(encoding="utf-8"))
+    with uncollected():
+        data = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(data, dict):
         raise TypeError(f"it holds a {type(data).__name__}, not a mapping")
     boxes: dict[Any, collections.Counter[int]] = collections.defaultdict(collections.Counter)

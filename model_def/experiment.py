@@ -129,6 +129,7 @@ def _experiment(
         **_given(resolved, "scheduling_unit", "perform_initial_validation", "checkpoint_policy"),
         **_given(resolved.get("resources"), "slots_per_trial"),
         **_given(resolved.get("checkpoint_storage"), "save_experiment_best", "save_trial_best", "save_trial_latest"),
+        profiling=bool(get(resolved, "profiling", "enabled")),
         seed=get(resolved, "reproducibility", "experiment_seed") or 0,
         directory=Path.cwd(),
         notes=(*old_forms(resolved), *notes),
@@ -140,6 +141,7 @@ def _hyperparameters(config: dict[str, Any]) -> Hyperparameters:
     merge = values.pop("merge_config", ())
     client = values.pop("file_client_args", None) or get(config, "data", "file_client_args")
     dataset = values.pop("dataset", None)
+    values |= {name: tuple(given) for name, given in values.items() if isinstance(given, list)}
     if isinstance(pretrained := values.get("use_pretrained"), dict):
         values |= {"use_pretrained": pretrained["checkpoint"], **_given(pretrained, "min_loaded")}
     return Hyperparameters(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from model_def.errors import Problem
-from model_def.experiment_fields import HYPERPARAMETERS, LENGTH, LENGTH_OR_INTEGER
+from model_def.experiment_fields import BATCHES, HYPERPARAMETERS, LENGTH, LENGTH_OR_INTEGER
 from model_def.fields import SECRET
 from model_def.fields import problems as field_problems
 from model_def.storage.options import OPTIONS, STORES, option_problems
@@ -45,6 +45,7 @@ def deeper_problems(config: dict[str, Any], source: Source) -> Iterator[Problem]
     yield from _removed_problems(get(config, "searcher", "name"), source)
     yield from _optimization_problems(config, source)
     yield from _part_problems(config, source, "hyperparameters", "use_pretrained", "min_loaded")
+    yield from _batches_problems(config, source, "hyperparameters", "profile_batches")
     client = get(config, "data", "file_client_args")
     yield from field_problems(client, HYPERPARAMETERS["file_client_args"], source, ("data", "file_client_args"))
     for section in ("data", "hyperparameters"):
@@ -115,6 +116,14 @@ def _part_problems(config: dict[str, Any], source: Source, *place: str) -> Itera
         )
 
 
+def _batches_problems(config: dict[str, Any], source: Source, *place: str) -> Iterator[Problem]:
+    value = get(config, *place)
+    numbers = isinstance(value, list) and all(type(one) is int for one in value)  # others are of a wrong kind
+    if numbers and not (len(value) == 2 and value[0] <= value[1]):
+        what, where = f"`{'.'.join(place)}` is not a first and a last batch", source.where(*place)
+        yield Problem(what=what, value=value, where=where, allowed=BATCHES, next=f"write `{place[-1]}: [10, 14]`")
+
+
 def _length_problems(value: Any, name: str, source: Source) -> Iterator[Problem]:
     if value is None or not LENGTH_OR_INTEGER.accepts(value) or (isinstance(value, dict) and len(value) == 1):
         return
@@ -141,6 +150,9 @@ def old_forms(config: dict[str, Any]) -> Iterator[str]:
         yield "records_per_epoch is not needed: the images are counted"
     if config.get("data_layer"):
         yield "data_layer is not read: it has gone from Determined, and hyperparameters.file_client_args reads buckets"
+    for name in ("begin_on_batch", "end_after_batch"):
+        if get(config, "profiling", name):
+            yield f"profiling.{name} has no effect: all is measured; hyperparameters.profile_batches traces batches"
     for name in sorted((config.get("data") or {}).keys() - {"file_client_args"}):
         yield f"data.{name} is not read here; code of your own finds it in determined.get_cluster_info()"
     if get(config, "data", "file_client_args"):

@@ -109,6 +109,9 @@ LOG_POLICY = section(
 CLASSES = Kind(types=(list,), items=STRING, least=1, allowed="a list of strings, one or more")
 SPLIT = section(ann_file=needed(STRING, "an annotation file, relative to `root`"), img_prefix=STRING, seg_prefix=STRING)
 
+PICTURES = "a number of validation images, or a list of their names"
+BATCHES = "[first, last], two batches counted from 1"
+
 WEIGHTS = "true, false, a path or an http(s)://, s3:// or gs:// URL"
 PRETRAINED = Kind(
     types=(bool, str, dict),
@@ -136,6 +139,8 @@ HYPERPARAMETERS: dict[str, Kind] = {
     "dataset": section(type=STRING, root=STRING, classes=CLASSES, train=needed(SPLIT), val=needed(SPLIT), test=SPLIT),
     "schedule": one_of("rescale", "keep"),  # what follows a changed length
     "auto_scale_lr": BOOLEAN,
+    "pictures": Kind(types=(int, list), least=0, items=STRING, allowed=PICTURES),
+    "profile_batches": Kind(types=(list,), items=POSITIVE, allowed=BATCHES),
     "evaluation": one_of("fast", "stock"),  # who counts COCO's and LVIS' matches: C++ code, or pycocotools and lvis
 }
 

@@ -71,6 +71,8 @@ class Hyperparameters:
     schedule: str | None = None
     auto_scale_lr: bool | None = None
     evaluation: str = "fast"
+    pictures: int | tuple[str, ...] = 4
+    profile_batches: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,7 @@ class Experiment:
     min_validation_period: Length | None = None
     min_checkpoint_period: Length | None = None
     perform_initial_validation: bool = False
+    profiling: bool = False
     checkpoint_policy: str = "best"
     seed: int = 0
     slots_per_trial: int = 1

@@ -9,8 +9,10 @@ from mmengine.hooks import Hook
 
 from model_def import controller, weights
 from model_def.building import building
+from model_def.class_names import class_names
 from model_def.compose import Composed
 from model_def.experiment_types import Experiment
+from model_def.garbage import uncollected
 from model_def.metadata import describe
 from model_def.metric import check_metric
 from model_def.out_of_memory import out_of_memory
@@ -59,7 +61,7 @@ def _fit(
     for hook in hooks:
         runner.register_hook(hook)
     before_data()
-    with building("data, optimizer or schedule", composed, experiment):
+    with building("data, optimizer or schedule", composed, experiment), uncollected():
         trial = MMDetTrial(context, runner)
     if runner.val_loop is not None:
         check_metric(runner.val_loop, experiment)
@@ -72,7 +74,7 @@ def _fit(
         smaller_is_better=experiment.searcher.smaller_is_better,
         policy=experiment.checkpoint_policy if runner.val_loop is not None else "none",
         initial_validation=experiment.perform_initial_validation,
-        profiling=bool((experiment.raw.get("profiling") or {}).get("enabled")),
+        profiling=experiment.profiling,
         code=platform.code,
         metadata=_metadata(composed, trial, experiment) if context.distributed.rank == 0 else {},
     )
@@ -80,5 +82,5 @@ def _fit(
 
 
 def _metadata(composed: Composed, trial: MMDetTrial, experiment: Experiment) -> dict[str, Any]:
-    dataset_meta = getattr(trial.runner.train_dataloader.dataset, "metainfo", None) or {}
-    return describe(composed.config, dataset_meta=dataset_meta, context=experiment.directory)
+    about = {"classes": class_names(trial.runner.train_dataloader.dataset)}
+    return describe(composed.config, dataset_meta=about, context=experiment.directory)

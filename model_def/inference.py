@@ -39,7 +39,7 @@ def load_model(checkpoint: str | os.PathLike[str], device: str = "cpu") -> nn.Mo
     Raises:
         WeightsError: there is no such checkpoint, it can't be fetched, or it is none of ours.
         ConfigError: its config can't be read, or its model can't be built.
-        UserError: there is no such device.
+        UserError: there is no such device, or no master answers that knows you.
     """
     found = find_checkpoint(checkpoint)
     return load_detector(found.config, found.weights, device=device)

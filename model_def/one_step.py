@@ -13,7 +13,7 @@ from model_def.building import first_step
 from model_def.finite import FiniteLossHook
 from model_def.loop import pump
 from model_def.memory import in_words
-from model_def.report.progress import peak_memory
+from model_def.peak_memory import peak_memory
 from model_def.runner import ParkedRunner
 
 FEW = 2  # images that a CPU is given; batch statistics need more than one

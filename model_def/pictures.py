@@ -58,7 +58,7 @@ def truth(dataset: Any, index: int) -> list[Box]:
     return [
         Box(label=names[instance["bbox_label"]], bbox=tuple(instance["bbox"]))
         for instance in dataset.get_data_info(index).get("instances", [])
-        if not instance.get("ignore_flag")
+        if "bbox" in instance and not instance.get("ignore_flag")
     ]
 
 
@@ -71,13 +71,18 @@ def spread(indices: Sequence[int], count: int) -> list[int]:
 
 
 def _pair(model: Any, dataset: Any, index: int, *, threshold: float, show_labels: bool) -> list[Image.Image]:
-    pixels = _pixels(dataset, index)
+    pixels = pixels_of(dataset, index)
     known, found = truth(dataset, index), detect(model, pixels, threshold=threshold)
     sides = ((known, f"truth: {len(known)}"), (found, f"predictions, score from {threshold:g}: {len(found)}"))
     return [captioned(draw(pixels, boxes, side=_SIDE, show_labels=show_labels), text) for boxes, text in sides]
 
 
-def _pixels(dataset: Any, index: int) -> NDArray[np.uint8]:
+def pixels_of(dataset: Any, index: int) -> NDArray[np.uint8]:
+    """An image of a data set: (height, width, 3), BGR.
+
+    Raises:
+        DataError: it is broken.
+    """
     path = dataset.get_data_info(index)["img_path"]
     pixels = read_image(path, getattr(dataset, "backend_args", None))
     if pixels is None:

@@ -83,10 +83,12 @@ def as_json(predictions: Sequence[Prediction]) -> str:
 def detect(model: Any, pixels: NDArray[np.uint8], *, threshold: float) -> list[Box]:
     """The boxes with a score of at least `threshold` in an image (height, width, 3; BGR), the surest first."""
     found = inference_detector(model, pixels).get("pred_instances")
-    if found is None:
-        return []
+    return [] if found is None else boxes_of(found, model.dataset_meta["classes"], threshold=threshold)
+
+
+def boxes_of(found: Any, names: Sequence[str], *, threshold: float) -> list[Box]:
+    """mmdet's predictions for an image as boxes, from a score of `threshold` on, the surest first."""
     found = found[found.scores >= threshold].cpu().numpy()
-    names = model.dataset_meta["classes"]
     masks: Sequence[Any] = found.masks if "masks" in found else [None] * len(found)
     boxes = [
         Box(label=names[label], score=float(score), bbox=tuple(map(float, bbox)), mask=mask)

@@ -33,6 +33,7 @@ from model_def.platform.warm_start import begun_with, refuse_off_cluster
 from model_def.report.console import make_console, say
 from model_def.report.progress import ProgressHook
 from model_def.report.quiet import quiet
+from model_def.watching import watching
 from model_def.weights import with_pretrained
 
 TEST = "`det experiment create --test`: one batch, one validation and one checkpoint, whatever the config says"
@@ -95,7 +96,8 @@ def train(
                 experiment, run, distributed, resume=resume, enough=enough, train_context=train_context
             )
             with place as platform:
-                fit(experiment, composed, platform, hooks=hooks(composed, output), before_data=checks.late)
+                watched = watching(platform.context, experiment)
+                fit(experiment, composed, platform, hooks=[*hooks(composed, output), *watched], before_data=checks.late)
         return Outcome(output=output, best=run.best(), chief=distributed.rank == 0)
     finally:
         processes.leave()
@@ -140,7 +142,7 @@ def train_on_cluster(context: pytorch.PyTorchTrialContext) -> None:
         checks.early()
         notes = (*composed.notes, *([TEST] if platform.batches else ()))
         progress = ProgressHook(experiment=experiment, output=None, notes=notes, console=console)
-        fit(experiment, composed, platform, hooks=[progress], before_data=checks.late)
+        fit(experiment, composed, platform, hooks=[progress, *watching(context, experiment)], before_data=checks.late)
 
 
 def train_or_tell(context: pytorch.PyTorchTrialContext) -> int:

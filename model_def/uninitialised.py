@@ -14,6 +14,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader, Dataset
 
+from model_def.compose.tree import dicts
 from model_def.runner import ParkedRunner, build_runner
 from model_def.weights import without_downloads
 
@@ -38,7 +39,7 @@ class Uninitialised(TorchFunctionMode):
 
 def build_uninitialised(config: Config) -> nn.Module:
     """The model of a composed config, for whoever asks for shapes and sizes. Nothing is downloaded."""
-    offline = without_downloads(config)
+    offline = _alone(without_downloads(config))
     model = copy.deepcopy(offline.model)
     if preprocessor := offline.get("data_preprocessor"):  # as mmengine's Runner does it
         model.setdefault("data_preprocessor", preprocessor)
@@ -55,7 +56,7 @@ def parked(config: Config, *, work_dir: Path, values: bool) -> ParkedRunner:
         work_dir: where mmengine may write.
         values: whether the parameters are initialised: only then can the runner train.
     """
-    offline = _in_process(without_downloads(config))
+    offline = _in_process(_alone(without_downloads(config)))
     offline.pop("compile", None)
     with contextlib.nullcontext() if values else Uninitialised():
         runner = build_runner(offline, work_dir=work_dir, distributed=False)
@@ -63,6 +64,16 @@ def parked(config: Config, *, work_dir: Path, values: bool) -> ParkedRunner:
             runner._init_model_weights = _nothing
         runner.park()
     return runner
+
+
+def _alone(config: Config) -> Config:
+    """For a single process: mmcv's own synchronised batch norm can't be built there; torch's has the same shapes."""
+    tree = config.to_dict()
+    for _, node in dicts(tree["model"]):
+        if node.get("type") == "MMSyncBN":
+            node["type"] = "SyncBN"
+            node.pop("stats_mode", None)
+    return Config(tree)
 
 
 def _in_process(config: Config) -> Config:

@@ -24,6 +24,7 @@ from pathlib import Path
 import build_mmcv
 from build_mmcv import ROOT, BuildError, say
 
+STAMP = "determined-mmdet.stamp"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -49,8 +50,14 @@ class Target:
 
     @property
     def stamp(self) -> Path:
+        """The one to write: in an image another user may have made the prefix's."""
         home = self.prefix if self.venv or os.access(self.prefix, os.W_OK) else Path(site.getuserbase())
-        return home / "determined-mmdet.stamp"
+        return home / STAMP
+
+    @property
+    def stamped(self) -> list[str]:
+        """What the stamps say."""
+        return [path.read_text() for path in (self.stamp, self.prefix / STAMP) if path.exists()]
 
     @property
     def locks(self) -> list[Path]:
@@ -65,7 +72,7 @@ class Target:
         return f"{self.device} {hashlib.sha256(text + b''.join(path.read_bytes() for path in sources)).hexdigest()}"
 
     def is_ready(self) -> bool:
-        return self.python.exists() and self.stamp.exists() and self.stamp.read_text() == self.fingerprint()
+        return self.python.exists() and self.fingerprint() in self.stamped
 
     def pip(self, *arguments: str, hide_output: bool = False) -> bool:
         command = [str(self.python), "-m", "pip", "-qq", "--disable-pip-version-check", "--no-input", *arguments]
@@ -171,10 +178,10 @@ def alone(target: Target) -> Iterator[None]:
         os.close(folder)
 
 
-def find_device(stamp: Path) -> str:
+def find_device(target: Target) -> str:
     """What was chosen before, so that a CUDA image also runs where no GPU is; at first, whether a GPU is here."""
-    if stamp.exists():
-        return stamp.read_text().split()[0]
+    if target.stamped:
+        return target.stamped[0].split()[0]
     return "cuda" if any(Path("/dev").glob("nvidia[0-9]*")) else "cpu"
 
 
@@ -186,7 +193,7 @@ def parse() -> Target:
     arguments = parser.parse_args()
     venv = arguments.venv and arguments.venv.absolute()
     target = Target(stack=arguments.stack, device=arguments.device, venv=venv)
-    return target if target.device != "auto" else replace(target, device=find_device(target.stamp))
+    return target if target.device != "auto" else replace(target, device=find_device(target))
 
 
 def main() -> None:

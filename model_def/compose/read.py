@@ -26,10 +26,12 @@ def _assigned(statement: ast.stmt) -> tuple[str, Any]:
 
 
 def _value(node: ast.expr) -> Any:
-    """Literals, and `dict(key=value)`."""
+    """Literals, `dict(key=value)` and `dict({key: value})`."""
     match node:
         case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords) if all(each.arg for each in keywords):
             return {each.arg: _value(each.value) for each in keywords}
+        case ast.Call(func=ast.Name(id="dict"), args=[ast.Dict() as inner], keywords=[]):
+            return _value(inner)
         case ast.Dict(keys=keys, values=values) if None not in keys:
             return {ast.literal_eval(key): _value(value) for key, value in zip(keys, values, strict=True) if key}
         case ast.List(elts=items):

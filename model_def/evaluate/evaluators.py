@@ -13,11 +13,15 @@ from faster_coco_eval import COCO
 from lvis import LVISEval
 from pycocotools.cocoeval import COCOeval
 
+from model_def.evaluate.counted import Counted, of_coco, of_lvis
 from model_def.evaluate.counting import Counter, count
 from model_def.evaluate.shadow import numpy_with, shadowed
 
 LVIS_NAME = "LVISEval"
 _COCO_NAMES = ("COCOeval", "COCOevalMP", "YTVISeval")  # what mmdet's modules call them
+
+
+Keep = Callable[[Counted | None], None]
 
 
 class FastCOCOeval(COCOeval):
@@ -82,30 +86,33 @@ class FastLVISEval(StockLVISEval):
             super().accumulate()
 
 
-def substitutes(module: ModuleType, unrounded: Callable[[Any], float], *, fast: bool) -> dict[str, Any]:
+def substitutes(module: ModuleType, unrounded: Callable[[Any], float], keep: Keep, *, fast: bool) -> dict[str, Any]:
     """The evaluators that `module` is to see, by the names that it calls them.
 
     Args:
         module: a metric's.
         unrounded: wraps a statistic so that formatting does not round it.
+        keep: takes what each evaluator has counted.
         fast: whether COCO's and LVIS' count in C++.
     """
     theirs = vars(module)
     found = {name: theirs[name] for name in _COCO_NAMES if isinstance(theirs.get(name), type)}
     if fast and found.get("COCOeval") is COCOeval:
         found["COCOeval"] = FastCOCOeval
-    seen: dict[str, Any] = {name: _with_unrounded_stats(cls, unrounded) for name, cls in found.items()}
+    seen: dict[str, Any] = {name: _with_unrounded_stats(cls, unrounded, keep) for name, cls in found.items()}
     if theirs.get(LVIS_NAME) is LVISEval:
-        seen[LVIS_NAME] = _with_unrounded_results(FastLVISEval if fast else StockLVISEval, unrounded)
+        seen[LVIS_NAME] = _with_unrounded_results(FastLVISEval if fast else StockLVISEval, unrounded, keep)
     return seen
 
 
-def _with_unrounded_stats(cls: Any, unrounded: Callable[[Any], float]) -> type:
+def _with_unrounded_stats(cls: Any, unrounded: Callable[[Any], float], keep: Keep) -> type:
     class Unrounded(cls):
         def summarize(self) -> None:
             super().summarize()
             stats: Any = vars(self)["stats"]
             self.stats = [unrounded(value) for value in stats]
+            if issubclass(cls, COCOeval):
+                keep(of_coco(self))
 
         def __reduce__(self) -> tuple[Any, ...]:
             """COCOevalMP sends itself to processes that match: this local class can't travel, the one above can."""
@@ -120,9 +127,10 @@ def _with_state(cls: Any, state: dict[str, Any]) -> Any:
     return made
 
 
-def _with_unrounded_results(cls: Any, unrounded: Callable[[Any], float]) -> type:
+def _with_unrounded_results(cls: Any, unrounded: Callable[[Any], float], keep: Keep) -> type:
     class Unrounded(cls):
         def get_results(self) -> dict[str, float]:
+            keep(of_lvis(self))
             return {name: unrounded(value) for name, value in super().get_results().items()}
 
     return Unrounded

@@ -1,4 +1,6 @@
-"""mmdet rounds most metrics to three digits; here the exact value travels along with the rounded one."""
+"""mmdet rounds most metrics to three digits; here the exact value travels along with the rounded one, and what the
+evaluators have counted stays in reach.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
+from model_def.evaluate.counted import Counted, nothing_found
 from model_def.evaluate.evaluators import LVIS_NAME, substitutes
 from model_def.evaluate.kept import Written, handover
 from model_def.evaluate.shadow import modules_of, numpy_with, shadowed
@@ -62,11 +65,12 @@ class _Watch:
 
     def __init__(self, results: Written) -> None:
         self.formatted: dict[float, float] = {}
+        self.counted: list[Counted] = []
         self._results = results
 
     def names(self, module: ModuleType, *, fast: bool) -> dict[str, Any]:
         """What `module` is to see."""
-        evaluators = substitutes(module, self.unrounded, fast=fast)
+        evaluators = substitutes(module, self.unrounded, self.keep, fast=fast)
         names = {"round": self.round, **evaluators}
         if fast and evaluators:
             names |= self._results.substitutes(vars(module))
@@ -83,6 +87,9 @@ class _Watch:
     def around(self, a: Any, decimals: int = 0) -> Any:
         rounded = np.round(a, decimals)
         return self._watched(rounded, a) if np.ndim(rounded) == 0 else rounded
+
+    def keep(self, counted: Counted | None) -> None:
+        self.counted += [counted] if counted else []
 
     def unrounded(self, value: Any) -> float:
         number = _Unrounded(value)
@@ -104,13 +111,13 @@ class _Watch:
 
 
 def keep_exact(metric: BaseMetric, *, fast: bool = True) -> None:
-    """Make `metric.compute_metrics` return `RoundedMetric` wherever it rounds.
+    """Make `metric.compute_metrics` return `RoundedMetric` wherever it rounds, and add to `metric.counted`.
 
     Args:
         metric: changed in place.
         fast: whether COCO's and LVIS' matching runs in C++; the digits are the same.
     """
-    compute = metric.compute_metrics
+    compute, metric.counted = metric.compute_metrics, []
 
     def exactly(*results: Any) -> dict[str, Any]:
         watch = _Watch(handover(metric))
@@ -120,6 +127,7 @@ def keep_exact(metric: BaseMetric, *, fast: bool = True) -> None:
             for module in modules_of(metric):
                 stack.enter_context(shadowed(module, watch.names(module, fast=fast)))
             metrics = compute(*results)
+        metric.counted += watch.counted or nothing_found(metric)
         return {name: watch.exact(value) for name, value in metrics.items()}
 
     metric.compute_metrics = exactly

@@ -32,7 +32,8 @@ def expected(metric: BaseMetric) -> list[str]:
 def _classes(metric: CocoMetric) -> list[str]:
     """The classes that have an AP each."""
     api = metric._lvis_api if isinstance(metric, LVISMetric) else metric._coco_api
-    named = (metric.dataset_meta or {}).get("classes", ())
+    several = isinstance(metric.dataset_meta, list)  # of data sets: each metric is told its own when it is first asked
+    named = () if several or not metric.dataset_meta else metric.dataset_meta.get("classes", ())
     if not metric.classwise or api is None:
         return [*named] if metric.classwise else []
     return [each["name"] for each in api.cats.values() if isinstance(metric, LVISMetric) or each["name"] in named]

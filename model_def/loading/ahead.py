@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mmdet.datasets.samplers import GroupMultiSourceSampler
-from mmengine.fileio import get_file_backend
 from torch.utils.data import DataLoader, get_worker_info
 
-from model_def.loading.memory import transforms
-from model_def.storage.address import is_remote
+from model_def.loading.drawn import fetch_drawn
+from model_def.loading.stores import paths, store_of
 from model_def.storage.backend import StoreBackend
 from model_def.storage.register import register
 
@@ -65,31 +64,12 @@ def _is_quiet(sampler: Any) -> bool:
     return type(sampler).__module__.startswith(QUIET) and not isinstance(sampler, GroupMultiSourceSampler)
 
 
-def store_of(dataset: Any) -> StoreBackend | None:
-    """The store that the images of a data set are in; None if that is the disk, or can't be told."""
-    paths = _paths(dataset, 0) if len(dataset) else []
-    loaders = [each for each in transforms(dataset) if hasattr(each, "backend_args")]  # of images, then of others
-    if not paths or not loaders:
-        return None
-    backend = get_file_backend(paths[0], backend_args=loaders[0].backend_args, enable_singleton=True)
-    return backend if isinstance(backend, StoreBackend) else None
-
-
-def _paths(dataset: Any, index: Any) -> list[str]:
-    """The objects that a sample is made from, as far as the annotations name them."""
-    while not hasattr(dataset, "get_data_info") and hasattr(dataset, "dataset"):
-        dataset = dataset.dataset
-    if not hasattr(dataset, "get_data_info") or not isinstance(index, int):
-        return []
-    info = dataset.get_data_info(index)
-    return [value for key, value in info.items() if key.endswith("path") and is_remote(value)]
-
-
 def fetch_ahead(dataset: Any) -> None:
     """Let this process's copy of `dataset` fetch ahead, if its images are in a store."""
     store = store_of(dataset)
     if store is not None and not hasattr(dataset, "__getitems__"):
         vars(dataset)["__getitems__"] = _Together(dataset, store)  # what torch's fetcher looks for
+        fetch_drawn(dataset, store)
 
 
 def fetch_ahead_in_worker() -> None:
@@ -110,7 +90,7 @@ class _Together:
     def __call__(self, indices: Any) -> list[Any]:
         coming = getattr(indices, "coming", ())
         new = [index for index in (*indices, *coming) if index not in self._told]
-        self._store.fetch_ahead(path for index in new for path in _paths(self._dataset, index))
+        self._store.fetch_ahead(path for index in new for path in paths(self._dataset, index))
         self._told = tuple(coming)
         return [self._dataset[index] for index in indices]
 

@@ -18,6 +18,7 @@ from model_def.experiment import experiment_from
 from model_def.experiment_types import Experiment
 from model_def.platform import Platform
 from model_def.platform.warm_start import warm_start
+from model_def.platform.wishes import wishes
 
 _PATIENCE = 20  # seconds until we exit by ourselves after all
 
@@ -52,13 +53,13 @@ def cluster_platform(context: pytorch.PyTorchTrialContext) -> Iterator[Platform]
     """
     info = _trial_info()
     start = warm_start(context._core.checkpoint, info.trial, info.latest_checkpoint)
-    with tempfile.TemporaryDirectory() as work_dir:
+    with tempfile.TemporaryDirectory() as work_dir, wishes(context, info) as asked:
         yield Platform(
             context=context,
             work_dir=pathlib.Path(work_dir),
             latest_checkpoint=None if start else info.latest_checkpoint,
             warm_start=start,
-            stop_pending=lambda: False,  # the controller asks the master at each report
+            stop_pending=asked.stop,
             code=None,
             batches=1 if _is_test(_trial_info().trial._config) else None,
         )

@@ -19,6 +19,7 @@ from model_def.errors import Stopped, WeightsError
 from model_def.experiment_types import Experiment
 from model_def.platform import Platform
 from model_def.platform.run_directory import RunDirectory
+from model_def.platform.system_metrics import LocalProfiler
 from model_def.weights.stock import read_stock
 
 # Off-cluster a run directory holds one trial. Determined compares this number with a checkpoint's when it resumes.
@@ -63,6 +64,10 @@ class LocalTrainContext(core.DummyTrainContext):
         self._run.tidy()
         if self._enough(steps_completed, metrics):
             self._preempt.ask()
+
+    def report_metrics(self, group: str, steps_completed: int, metrics: dict[str, Any]) -> None:
+        """One line of `metrics.jsonl`."""
+        self._run.record(group=group, steps_completed=steps_completed, metrics=metrics)
 
     def get_experiment_best_validation(self) -> float | None:
         """The best value of the searcher's metric so far."""
@@ -206,6 +211,7 @@ def local_platform(
         train=(train_context or LocalTrainContext)(run, preempt, enough),
         checkpoint=LocalCheckpointContext(distributed, run),
         preempt=preempt,
+        profiler=LocalProfiler(run.path, distributed) if experiment.profiling and distributed.rank == 0 else None,
     )
     with services, _code(run.path) as code:
         context = pytorch.PyTorchTrialContext(

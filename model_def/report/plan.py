@@ -11,6 +11,8 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
+from model_def.class_names import class_names
+from model_def.evaluate.counted import counts
 from model_def.report.learning import batch_size, epochs, optimizers, schedules
 from model_def.state.runner_state import unwrapped
 
@@ -49,6 +51,7 @@ def describe(runner: Runner, *, experiment: Experiment, output: Path | None, not
         ("optimizer", optimizers(runner)),
         *(("schedule", text) for text in schedules(runner)),
         ("validation", _validation(runner, experiment)),
+        *_uncounted(runner),
         ("device", _device()),
         ("output", str(output or "metrics and checkpoints go to the Determined master")),
     )
@@ -68,9 +71,11 @@ def parameters(model: nn.Module) -> str:
     return f"{_count(total)} parameters" + (f", {_count(trained)} of them trained" if trained < total else "")
 
 
-def class_names(dataset: Any) -> str:
-    """`2 classes (cat, dog)`."""
-    classes = tuple(dataset.metainfo.get("classes", ()))
+def classes_of(dataset: Any) -> str:
+    """`2 classes (cat, dog)`; of several data sets with classes of their own, how many they are."""
+    if isinstance(dataset.metainfo, list):
+        return f"each of {len(dataset.metainfo)} data sets with its own classes"
+    classes = class_names(dataset)
     shown = ", ".join(classes[:_CLASSES_SHOWN]) + (", …" if len(classes) > _CLASSES_SHOWN else "")
     return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'} ({shown})"
 
@@ -92,7 +97,7 @@ def _weights(runner: Runner, experiment: Experiment) -> str:
 def _data(runner: Runner) -> str:
     train = runner.train_dataloader.dataset
     held_out = f"{len(runner.val_loop.dataloader.dataset):,}" if runner.val_loop is not None else "none"
-    return f"{len(train):,} images to train, {held_out} to validate; {class_names(train)}"
+    return f"{len(train):,} images to train, {held_out} to validate; {classes_of(train)}"
 
 
 def _length(runner: Runner) -> str:
@@ -115,6 +120,15 @@ def _validation(runner: Runner, experiment: Experiment) -> str:
         every += f" and every {period.value:,} {period.unit}"
     order = "smallest" if searcher.smaller_is_better else "largest"
     return f"after every {every}; the best checkpoint is the one with the {order} {searcher.metric}"
+
+
+def _uncounted(runner: Runner) -> list[tuple[str, str]]:
+    """Says so where no evaluator counts classes one by one."""
+    metrics = runner.val_loop.evaluator.metrics if runner.val_loop is not None else []
+    if not metrics or any(map(counts, metrics)):
+        return []
+    names = " and ".join(type(metric).__name__ for metric in metrics)
+    return [("per class", f"{names} counts no classes one by one: no AP per class, precision-recall or confusion")]
 
 
 def _device() -> str:

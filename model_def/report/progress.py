@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from mmengine.hooks import Hook
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from model_def.evaluate.names import name_prefixes, reported
+from model_def.peak_memory import peak_memory
 from model_def.report.console import make_console
 from model_def.report.learning import epochs
 from model_def.report.pace import Pace, clock
@@ -182,15 +180,3 @@ def _recent(runner: Runner, name: str) -> float | None:
     if buffer is None or not len(buffer.data[0]):
         return None
     return float(buffer.current() if name == "lr" else buffer.mean(_WINDOW))
-
-
-def peak_memory() -> int:
-    """Peak bytes: of the GPU where there is one, else of this process."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:  # not Linux
-        peak = int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-        return peak if sys.platform == "darwin" else peak * 1024  # macOS counts in bytes
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024  # ru_maxrss may be that of the process before it

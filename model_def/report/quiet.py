@@ -38,6 +38,9 @@ _WARNINGS = {
     r".*`torch\.cuda\.amp\.(autocast|GradScaler).* is deprecated": "torch about calls in mmengine",
     r"DeprecationWarning: `num_anchors` is deprecated": "mmdet about a call in its own code",
     r"Default ``avg_non_ignore`` is False": "mmdet about the default of a loss, which its configs keep",
+    r"Setting (OMP|MKL)_NUM_THREADS environment variable": "mmengine, in each process, about one thread for each",
+    r"`broadcast_buffers` is deprecated": "torch, in each process, about a call in mmengine",
+    r"Glyph \d+ .*missing from font": "matplotlib's font lacks the signs of a class name: a picture shows boxes",
     r".*pin_memory.* no accelerator is found": "mmdet's configs ask for pinned memory, which only GPUs need",
 }
 

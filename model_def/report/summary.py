@@ -23,6 +23,7 @@ _FILES = {
     "latest": ("checkpoints/latest", "the state at the end"),
     "config": ("config.py", "the whole config: stock mmdet trains it alike"),
     "metrics": ("metrics.jsonl", "every number"),
+    "system": ("system.jsonl", "what the machine did"),
 }
 
 

@@ -57,9 +57,12 @@ def require_ray() -> None:
 
 def _run(search: Search) -> None:
     from model_def.report.console import make_console
-    from model_def.searching import engine  # imports ray
     from model_def.searching.board import Board, summarize
     from model_def.searching.picture import draw_search
+    from model_def.searching.settings import set_environment
+
+    set_environment()
+    from model_def.searching import engine  # imports ray
 
     plan, console, started = search.plan, make_console(), time.monotonic()
     console.print(_heading(search))

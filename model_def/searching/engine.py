@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -22,17 +23,15 @@ from model_def.searching.halving import Verdict
 from model_def.searching.process import Task
 from model_def.searching.search import FAILED, Search
 
-# No statistics are sent, and Tune writes and prints nothing of its own.
-_QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-}
+
+class _Unsaved:
+    """Tune saves all that it was given. Ours is in search.jsonl already, and some of it can't be pickled."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
 
 
-class Referee(FIFOScheduler):
+class Referee(_Unsaved, FIFOScheduler):
     """Tells the search what has happened and Tune what to do."""
 
     def __init__(self, search: Search, changed: Callable[[], None]) -> None:
@@ -41,7 +40,7 @@ class Referee(FIFOScheduler):
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Hand on a validation."""
-        news = result["news"]
+        news = json.loads(result["news"])
         if news.get("event") != "validation":
             return str(self.CONTINUE)
         verdict = self._search.measured(number_of(trial), batches=news["batches"], metrics=news["metrics"])
@@ -50,20 +49,14 @@ class Referee(FIFOScheduler):
 
     def on_trial_complete(self, controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """A trial has come to its own end."""
-        news = result["news"]
+        news = json.loads(result["news"])
         if news.get("event") == "end":
             self._search.ended(number_of(trial), news["status"], news["message"], mistake=news["mistake"])
             self._changed()
 
-    def on_trial_error(self, controller: Any, trial: Any) -> None:
-        """A trial has died more often than `max_restarts` allows."""
-        log = f"{self._search.folder(number_of(trial))}.log"
-        self._search.ended(number_of(trial), FAILED, f"it has died too often; its last words are in {log}")
-        self._changed()
 
-
-class _Begun(tune.Callback):
-    """Tells the search that a trial begins, or begins again."""
+class _Listener(_Unsaved, tune.Callback):
+    """Tells the search that a trial begins, or begins again, or is given up."""
 
     def __init__(self, search: Search, changed: Callable[[], None]) -> None:
         self._search, self._changed = search, changed
@@ -72,11 +65,17 @@ class _Begun(tune.Callback):
         self._search.begun(number_of(trial))
         self._changed()
 
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        log = f"{self._search.folder(number_of(trial))}.log"
+        message = f"it has ended without a word, more often than `max_restarts` allows; see {log}"
+        self._search.ended(number_of(trial), FAILED, message)
+        self._changed()
+
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._changed()
 
 
-class _Stopper(tune.Stopper):
+class _Stopper(_Unsaved, tune.Stopper):
     """Ends the search after a signal, or when there is no use in going on."""
 
     def __init__(self, search: Search) -> None:
@@ -142,8 +141,9 @@ def run(search: Search, changed: Callable[[], None]) -> int | None:
                 storage_path=str(state.resolve()),
                 verbose=0,
                 stop=stopper,
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # trials save by themselves
                 failure_config=tune.FailureConfig(max_failures=_restarts(search)),
-                callbacks=[_Begun(search, changed)],
+                callbacks=[_Listener(search, changed)],
             ),
         ).fit()
     shutil.rmtree(state, ignore_errors=True)  # what a search needs to go on is in its search.jsonl
@@ -188,7 +188,6 @@ def _resources(search: Search, processes: int) -> dict[str, float]:
 @contextlib.contextmanager
 def _cluster() -> Iterator[None]:
     """Ray, started for this search alone, its files in a folder that goes with it; or the one at RAY_ADDRESS."""
-    os.environ.update(_QUIET)
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # the table says what happens, a trial's log says why
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     with contextlib.ExitStack() as stack:

@@ -47,7 +47,7 @@ class Bracket:
         self._metrics: list[list[float]] = [[] for _ in lengths]
         self._next: dict[int, int] = {}
 
-    def judge(self, trial: int, length: int, metric: float) -> Verdict:
+    def judge(self, trial: int, length: float, metric: float) -> Verdict:
         """Whether the trial goes on, with a metric (smaller is better) measured after `length`.
 
         A validation may pass several rungs. One that is told again, after a trial was resumed, changes nothing.

@@ -29,7 +29,8 @@ def draw_search(search: Search, to: Path) -> Path | None:
     measured = [(index, trial.best[0]) for index, trial in enumerate(search.trials) if trial.best]
     if len(measured) < 2 or not search.plan.spaces:
         return None
-    worst_first = sorted(measured, key=lambda pair: pair[1], reverse=search.plan.experiment.searcher.smaller_is_better)
+    sign = 1 if search.plan.experiment.searcher.smaller_is_better else -1
+    worst_first = sorted(measured, key=lambda pair: (sign * pair[1], pair[0]), reverse=True)
     draws = [search.plan.draws[index] for index, _ in worst_first]
     axes = [axis(short(place), space, [draw[place] for draw in draws]) for place, space in search.plan.spaces.items()]
     axes.append(axis(search.plan.experiment.searcher.metric, {}, [value for _, value in worst_first]))

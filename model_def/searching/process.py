@@ -104,6 +104,7 @@ class TrialProcesses:
 
 def _main(task: Task, resume: Path | None, link: Connection | None, rank: int, port: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # Ctrl-C is the search's, which then stops its trials
+    multiprocessing.set_start_method(None, force=True)  # this process's own children are started as `train` does
     os.chdir(task.directory)
     task.output.parent.mkdir(parents=True, exist_ok=True)
     log = os.open(task.output.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)

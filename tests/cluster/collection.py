@@ -10,7 +10,7 @@ from tests.cluster.records import Checkpoint, Experiment, Metrics
 
 
 def collect(experiment: Experiment, checkpoints: list[Checkpoint], warm_starts: set[str | None]) -> None:
-    """Remove the checkpoints of an experiment that it need not keep, with their files.
+    """Remove the checkpoints of an experiment that it need not keep; their files if they are in a shared folder.
 
     Args:
         experiment: it has ended.
@@ -20,10 +20,9 @@ def collect(experiment: Experiment, checkpoints: list[Checkpoint], warm_starts: 
     settings = experiment.config["checkpoint_storage"]
     kept = _kept(experiment, checkpoints)
     superfluous = [one for one in checkpoints if one.uuid not in kept and one.uuid not in warm_starts]
-    manager = storage.build(settings, container_path=None) if superfluous else None
     for checkpoint in superfluous:
-        if manager:
-            manager.delete(checkpoint.uuid, ["**/*"])
+        if settings["type"] == "shared_fs":  # a master has no access to buckets and to containers' own folders
+            storage.build(settings, container_path=None).delete(checkpoint.uuid, ["**/*"])
         checkpoint.report |= {"state": "STATE_DELETED", "resources": {}}
 
 

@@ -48,6 +48,7 @@ DEFAULTS: dict[str, Any] = {
     "searcher": {"smaller_is_better": True, "source_trial_id": None, "source_checkpoint_uuid": None},
     "workspace": "",
 }
+WHOLE = {"type", "batches", "records", "epochs"}
 STORAGE = {"save_experiment_best": 0, "save_trial_best": 1, "save_trial_latest": 1}
 
 
@@ -100,11 +101,11 @@ def validator() -> ModuleType | None:
 
 
 def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """One configuration over another one, key by key; what has a `type` is taken whole."""
+    """One configuration over another one, key by key; what has a `type`, and a length, is taken whole."""
     result = dict(below)
     for key, value in above.items():
         old = below.get(key)
-        if isinstance(old, dict) and isinstance(value, dict) and not {"type"} & {*old, *value}:
+        if isinstance(old, dict) and isinstance(value, dict) and not WHOLE & {*old, *value}:
             result[key] = laid_over(old, value)
         elif value is not None or key not in below:
             result[key] = value

@@ -60,7 +60,11 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _serve(self) -> None:
-        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        content = self.rfile.read(length)
+        if len(content) < length:  # the client was killed while it asked
+            self.close_connection = True
+            return
         try:
             self._answer(self._handle(content))
         except Refused as refused:

@@ -48,7 +48,7 @@ def report(master: Master, request: Request) -> Answer:
     """`core.TrainContext.report_training_metrics` and its like.
 
     What an earlier run of the trial has reported for later batches, or in this group for this one, no longer counts:
-    the trial has gone back to a checkpoint.
+    the trial has gone back to a checkpoint. System metrics (`core.ProfilerContext`) belong to no batch.
     """
     sent = request.body["metrics"]
     with master.changed:
@@ -56,7 +56,8 @@ def report(master: Master, request: Request) -> Answer:
         if sent["trialRunId"] != trial.run_id:
             raise Refused(400, f"run {sent['trialRunId']} of trial {trial.id} is over")
         steps = sent.get("stepsCompleted") or 0
-        for old in trial.metrics:
+        measured = trial.metrics if request.body["group"] not in _OF_THE_MACHINE else ()
+        for old in measured:
             again = old.steps_completed == steps and old.group == request.body["group"]
             if old.run_id < trial.run_id and (old.steps_completed > steps or again):
                 old.archived = True
@@ -133,6 +134,7 @@ def _trial(master: Master, request: Request) -> Trial:
     return master.trial(request.number("trial"))
 
 
+_OF_THE_MACHINE = ("gpu", "cpu", "memory", "disk", "network")
 _ONE = "/api/v1/trials/{trial}"
 
 ROUTES = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
+from typing import Any
 
 import determined as det
 import pytest
@@ -18,6 +19,7 @@ from determined.common import context
 
 from model_def import train
 from model_def.experiment import load_experiment
+from model_def.platform.cluster import ends_after
 from model_def.platform.local import local_platform
 from model_def.platform.run_directory import RunDirectory
 from tests.integration.test_parity import small_experiment
@@ -31,6 +33,16 @@ def trial_context(shapes_context, write_yaml, tmp_path, monkeypatch):
     monkeypatch.chdir(shapes_context)
     path = small_experiment(RETINANET, write_yaml)
     config = yaml.safe_load(path.read_text())
+    be_a_trial_of(config, monkeypatch)
+    run = RunDirectory(tmp_path / "run", metric="bbox_mAP", smaller_is_better=False)
+    run.path.mkdir()
+    with local_platform(load_experiment(path), run, core.DummyDistributedContext()) as platform:
+        # Off a cluster there is no copy of the uploaded context for Determined to put into checkpoints.
+        monkeypatch.setattr("determined.constants.MANAGED_TRAINING_MODEL_COPY", str(platform.code))
+        yield platform.context, run
+
+
+def be_a_trial_of(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     info = det.ClusterInfo(
         master_url="http://127.0.0.1:1", cluster_id="c", agent_id="a", slot_ids=[0], task_id="t", allocation_id="a",
         session_token="s", task_type="TRIAL",
@@ -40,12 +52,6 @@ def trial_context(shapes_context, write_yaml, tmp_path, monkeypatch):
         ),
     )  # fmt: skip
     monkeypatch.setattr(det, "get_cluster_info", lambda: info)
-    run = RunDirectory(tmp_path / "run", metric="bbox_mAP", smaller_is_better=False)
-    run.path.mkdir()
-    with local_platform(load_experiment(path), run, core.DummyDistributedContext()) as platform:
-        # Off a cluster there is no copy of the uploaded context for Determined to put into checkpoints.
-        monkeypatch.setattr("determined.constants.MANAGED_TRAINING_MODEL_COPY", str(platform.code))
-        yield platform.context, run
 
 
 def validations(run: RunDirectory) -> list[int]:
@@ -74,6 +80,23 @@ def test_the_old_entry_point(trial_context, monkeypatch):
 def test_off_a_cluster_it_says_what_to_run(capsys):
     assert train.main() == 2
     assert "python -m model_def train EXPERIMENT.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "ends"),
+    [
+        ({"max_restarts": 5}, False),
+        ({"max_restarts": 0}, True),
+        ({"log_policies": [{"name": "x", "pattern": "^mark: w", "action": "cancel_retries"}]}, True),
+        ({"log_policies": [{"pattern": "mark", "action": {"type": "cancel_retries"}}]}, True),
+        ({"log_policies": [{"name": "x", "pattern": "mark", "action": "exclude_node"}]}, False),
+        ({"log_policies": [{"name": "x", "pattern": "mark"}, {"name": "y", "action": "cancel_retries"}]}, False),
+        ({"log_policies": [{"name": "x", "pattern": r"\pN", "action": "cancel_retries"}]}, False),
+    ],
+)
+def test_whether_a_failure_ends_the_trial(settings, ends: bool, monkeypatch):
+    be_a_trial_of({"hyperparameters": {}, **settings}, monkeypatch)
+    assert ends_after("mark: what\n  next: this") is ends
 
 
 def test_the_uploaded_context_is_small():

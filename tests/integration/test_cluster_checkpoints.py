@@ -47,8 +47,9 @@ def killed_and_ended(cluster: Cluster, config: dict[str, Any], uploaded: pathlib
     training(experiment).kill()
     cluster.ended(experiment)
     first, second = (at_batches(experiment.trials[0], run) for run in (1, 2))
-    assert min(second) == 6, "it went on from the checkpoint of batch 5"
-    assert {batch: second[batch] for batch in first if batch > 5} == {b: first[b] for b in first if b > 5}
+    assert 5 < min(second) <= 8, "it went on from a checkpoint"
+    again = first.keys() & second.keys()
+    assert [second[batch] for batch in again] == [first[batch] for batch in again]
     return [*cluster.master.checkpoints][-1]
 
 
@@ -78,7 +79,8 @@ def test_s3(cluster: Cluster, config, uploaded, user: pathlib.Path, s3: Server, 
 
 @EVERY
 def test_gcs(cluster: Cluster, config, uploaded, user: pathlib.Path, gcs: Server, gcs_bucket: Address):
-    config["environment"] = {"environment_variables": [f"{name}={value}" for name, value in gcs.environment.items()]}
+    variables = [f"{name}={value}" for name, value in gcs.environment.items()]
+    config["environment"] = {"image": "stand-in", "environment_variables": variables}
     config["checkpoint_storage"] = {"type": "gcs", "bucket": gcs_bucket.bucket}
     uuid = killed_and_ended(cluster, config, uploaded)
     look_at(user / uuid, cluster, uuid, load_model(uuid))

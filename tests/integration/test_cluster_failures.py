@@ -72,13 +72,14 @@ def test_a_mistake_in_the_config(cluster: Cluster, failing, uploaded):
     experiment = failed(cluster, failing, uploaded)
     assert "max_epoch" in last_words(cluster, experiment)
     assert experiment.trials[0].policy == "Not mended by a restart"
-    assert "Traceback (most recent call last):\n" not in cluster.log(experiment)[:-30], "torchrun's alone"
+    log = "".join(cluster.log(experiment))
+    assert log.count("Traceback (most recent call last)") == 1, "torchrun's alone"
 
 
 @EVERY
 def test_missing_data(cluster: Cluster, failing, uploaded):
     failing["hyperparameters"]["dataset"]["train"]["ann_file"] = "nowhere.json"
-    assert "annotations are missing" in last_words(cluster, failed(cluster, failing, uploaded))
+    assert "the annotation file is missing" in last_words(cluster, failed(cluster, failing, uploaded))
 
 
 @EVERY
@@ -92,7 +93,7 @@ def test_a_mistake_in_the_users_code(cluster: Cluster, failing, uploaded):
     experiment = failed(cluster, with_hook(failing, uploaded, "runner.nonsense"), uploaded)
     said = last_words(cluster, experiment)
     assert "AttributeError: 'ParkedRunner' object has no attribute 'nonsense'" in said
-    assert "failing.py:11, in after_train_iter" in said
+    assert "failing.py:10, in after_train_iter" in said
 
 
 @EVERY
@@ -115,7 +116,7 @@ def test_what_a_restart_may_mend_is_restarted(cluster: Cluster, failing, uploade
 def test_several_processes_say_it_once(cluster: Cluster, failing, uploaded):
     failing["hyperparameters"]["dataset"]["train"]["ann_file"] = "nowhere.json"
     failing["resources"] = {"slots_per_trial": 2}
-    assert "annotations are missing" in last_words(cluster, failed(cluster, failing, uploaded))
+    assert "the annotation file is missing" in last_words(cluster, failed(cluster, failing, uploaded))
 
 
 @EVERY
@@ -134,6 +135,7 @@ def test_a_test_of_one_batch(cluster: Cluster, failing, uploaded):
     """`--test`: one batch, one validation and one checkpoint of a config that counts epochs; nothing is kept."""
     experiment = cluster.create(failing, uploaded, "--test")
     [trial] = cluster.ended(experiment).trials
-    assert [(report.group, report.steps_completed) for report in trial.metrics] == [("training", 1), ("validation", 1)]
+    for group in ("training", "validation"):
+        assert [report.steps_completed for report in trial.of(group)] == [1]
     [checkpoint] = cluster.master.checkpoints.values()
     assert (checkpoint.steps_completed, checkpoint.deleted) == (1, True)

@@ -191,6 +191,7 @@ def test_a_random_search(cluster: Cluster, config, uploaded):
 def test_two_processes(cluster: Cluster, config, uploaded, small, shapes_context, tmp_path):
     config |= {"entrypoint": LAUNCHED, "resources": {"slots_per_trial": 2}}
     experiment = cluster.ended(cluster.create(config, uploaded))
+    assert not [line for line in cluster.log(experiment) if "Warning" in line]
     torchrun(2, "train", str(small), "--output", str(tmp_path / "here"), cwd=shapes_context)
     assert measured(experiment) == locally(tmp_path / "here")
 

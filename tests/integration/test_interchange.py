@@ -18,7 +18,7 @@ from model_def.state.plain import revive
 from model_def.weights import read_state_dict
 from model_def.weights.stock import read_stock
 from tests.integration.test_parity import small_experiment
-from tests.support.commands import metrics, run
+from tests.support.commands import as_stock, metrics, run
 
 YOLOX = "yolox/yolox_tiny_8xb8-300e_coco.py"
 ITERATIONS = "retinanet/retinanet_r18_fpn_1x_coco.py by iterations"
@@ -72,7 +72,7 @@ def _jobs(root: pathlib.Path, train: list[str], first: str) -> list[list[str]]:
 
 
 def ours(path: pathlib.Path) -> list[dict[str, Any]]:
-    return metrics(path / "metrics.jsonl")
+    return as_stock(path / "metrics.jsonl")
 
 
 def stock(path: pathlib.Path) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import pytest
 
 from model_def.compose import compose
 from model_def.experiment import load_experiment
-from tests.support.commands import metrics, model_def, stock
+from tests.support.commands import as_stock, model_def, stock
 from tests.support.shrink import shrink
 
 SMALL_RESNET = {"depth": 18, "base_channels": 8, "frozen_stages": -1, "norm_eval": False}
@@ -99,7 +99,7 @@ def test_equal_to_stock(name: str, shapes_context: pathlib.Path, write_yaml, tmp
     monkeypatch.chdir(shapes_context)
     output = tmp_path / "output"
     model_def("train", str(small_experiment(name, write_yaml)), "--output", str(output), cwd=shapes_context)
-    ours = metrics(output / "metrics.jsonl")
+    ours = as_stock(output / "metrics.jsonl")
     theirs = stock(output / "config.py", tmp_path / "stock", cwd=shapes_context)
     assert [line["group"] for line in ours].count("training") == 18
     assert [line["group"] for line in ours].count("validation") >= 2
@@ -119,6 +119,7 @@ def small_experiment(name: str, write_yaml) -> pathlib.Path:
         "hyperparameters": {
             "config_file": name.split()[0],
             "global_batch_size": 4,
+            "pictures": 0,  # they cost more than so small a training; test_watching.py has some
             "dataset": {
                 "root": "data/shapes",
                 "train": {"ann_file": "train.json", "img_prefix": "train/"},

@@ -58,7 +58,7 @@ def test_it_begins_with_the_weights(place: Place, run: pathlib.Path, monkeypatch
     assert code == 0, err
     assert metrics(warm) == metrics(place.root / "here/metrics.jsonl")
     assert metrics(warm) != metrics(run / "metrics.jsonl")
-    assert [line["steps_completed"] for line in metrics(warm)] == [2, 2], "it counts from the first batch"
+    assert {line["steps_completed"] for line in metrics(warm)} == {2}, "it counts from the first batch"
 
 
 def test_its_own_checkpoint_is_gone_on_from(place: Place, run: pathlib.Path, monkeypatch, capsys):
@@ -66,7 +66,7 @@ def test_its_own_checkpoint_is_gone_on_from(place: Place, run: pathlib.Path, mon
     place.edit("max_epochs: 1", "max_epochs: 2")
     again = train_as(place, monkeypatch, trial=1, steps=2)
     assert "another trial's" not in capsys.readouterr().out
-    assert [line["steps_completed"] for line in metrics(again)] == [4, 4]
+    assert {line["steps_completed"] for line in metrics(again)} == {4}
 
 
 def test_another_kind_of_checkpoint(place: Place, run: pathlib.Path, monkeypatch):

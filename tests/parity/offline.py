@@ -29,7 +29,7 @@ def offline(config: dict[str, Any], *, calm: bool) -> None:
             node["type"] = "SyncBN"
         for key in ("pretrained", "teacher_ckpt"):
             if key in node:
-                node[key] = None
+                node[key] = False if isinstance(node[key], bool) else None
         if str(node.get("teacher_config", "")).startswith("configs/"):  # relative to mmdet's own checkout
             node["teacher_config"] = str(zoo.ROOT / node["teacher_config"].removeprefix("configs/"))
     _boxes_inside(config["model"])

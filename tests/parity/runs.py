@@ -23,7 +23,6 @@ import yaml
 
 from model_def.errors import MMDetTrialError
 from model_def.zoo import zoo
-from tests.parity.torchvision import import_torchvision
 
 PATIENCE = 10  # a run that computes nothing for so many times its limit hangs
 FORK = multiprocessing.get_context("fork")
@@ -39,7 +38,6 @@ IMPORTED = (
 
 def import_everything() -> None:
     """Call it once, in the process to fork from. Only imports: nothing may run here that a run could notice."""
-    import_torchvision()
     for name in IMPORTED:
         importlib.import_module(name)
     torch.set_num_threads(1)

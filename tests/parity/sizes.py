@@ -26,6 +26,7 @@ FEW = {
     "feedforward_channels": 64,
 }
 
+PERSONS = 2
 GRIDS = 4  # times coarser: SOLO looks for an object in every cell
 SURE = {"init_track_thr", "init_score_thr", "obj_score_thr"}
 
@@ -47,6 +48,7 @@ def fewer(config: dict[str, Any]) -> None:
             node.update({"obj_score_thrs": {"high": 0.0, "low": 0.0}} if "obj_score_thrs" in node else {})
         if isinstance(node.get("backbone"), dict) and node.get("neck"):
             thin_backbone(node)
+    _persons(config)
 
 
 def fewer_repeats(config: dict[str, Any]) -> None:
@@ -56,6 +58,13 @@ def fewer_repeats(config: dict[str, Any]) -> None:
             node["times"] = min(node["times"], 2)
             if "ann_file" in node["dataset"]:
                 node["dataset"]["indices"] = 4
+
+
+def _persons(config: dict[str, Any]) -> None:
+    """Pictures of fewer persons at once, in place."""
+    for _, node in dicts(config["train_dataloader"]):
+        if "num_ids" in node:
+            node["num_ids"] = min(node["num_ids"], PERSONS)
 
 
 def _samples(node: dict[str, Any]) -> None:
@@ -97,6 +106,10 @@ def smaller_images(config: dict[str, Any], factor: float) -> None:
             for key in IMAGE_KEYS:
                 if key in node:
                     node[key] = smaller(node[key], factor, step)
+            if (
+                node.get("type") == "GlobalAveragePooling" and "kernel_size" in node
+            ):  # as large as what comes down to it
+                node["kernel_size"] = tuple(smaller(side * STEP, factor) // STEP for side in node["kernel_size"])
             if "border" in node and isinstance(node["border"], list | tuple):  # half of a mosaic's size
                 node["border"] = type(node["border"])(-smaller(-2 * side, factor, step) // 2 for side in node["border"])
 

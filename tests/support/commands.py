@@ -71,6 +71,11 @@ def stock(config: pathlib.Path, work_dir: pathlib.Path, *, cwd: pathlib.Path) ->
     return metrics(work_dir / "stock.jsonl")
 
 
+def as_stock(path: pathlib.Path) -> list[dict[str, Any]]:
+    """The lines of a metrics file that stock mmengine has too: not those of each class."""
+    return [line for line in metrics(path) if line["group"] != "per_class_AP"]
+
+
 def metrics(path: pathlib.Path) -> list[dict[str, Any]]:
     """The lines of a metrics file, without clocks and without our own `epoch`."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]

@@ -12,7 +12,7 @@ from model_def.compose.write import config_text
 
 VALUES = {
     "a": {"type": "X", "scale": (1333, 800), "list": [1, -2.5, None, True], "0.x": {"of": [{"type": "Y"}]}},
-    "text": "it's \n a" * 40,
+    "words": "it's \n a" * 40,
     "empty": [{}, (), []],
     "rate": 1e-08,
 }

@@ -1,4 +1,4 @@
-"""What a config must not ask for: mixed precision on a CPU, and to be resumed."""
+"""What a config must not ask for: what only GPUs can do on a CPU, and to be resumed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from model_def.compose import compose
+from model_def.compose.tree import dicts
 from model_def.errors import ConfigError
 from model_def.experiment import experiment_from
+from model_def.uninitialised import build_uninitialised
 
 # Of the zoo: with a loss scale, with the plain wrapper only, with a dtype.
 AMP = (
@@ -20,9 +22,12 @@ AMP = (
 )
 
 
-def composed(config_file: str, **overrides: Any) -> Any:
+SYNCHRONISED = "strong_baselines/mask-rcnn_r50_fpn_rpn-2conv_4conv1fc_syncbn-all_lsj-100e_coco.py"
+
+
+def composed(config_file: str, slots: int = 1, **overrides: Any) -> Any:
     hyper = {"config_file": config_file, "global_batch_size": 4, "override_mmdet_config": overrides}
-    return compose(experiment_from({"searcher": {"name": "single", "metric": "bbox_mAP"}}, hyper), slots=1)
+    return compose(experiment_from({"searcher": {"name": "single", "metric": "bbox_mAP"}}, hyper), slots=slots)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="mixed precision works here")
@@ -49,6 +54,20 @@ def test_each_of_several_optimizers_is_named() -> None:
     }
     with pytest.raises(ConfigError, match=r"optim_wrapper\.backbone\.type=OptimWrapper optim_wrapper\.head\.type="):
         composed(AMP[1], optim_wrapper={"_delete_": True, "constructor": "Mine", **parts})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="several processes can have it here")
+@pytest.mark.parametrize(("slots", "kind"), [(1, "SyncBN"), (2, "BN")])
+def test_mmcvs_own_synchronised_batch_norm(slots: int, kind: str) -> None:
+    with pytest.raises(ConfigError, match="needs GPUs and several processes") as caught:
+        composed(SYNCHRONISED, slots)
+    overrides = dict(pair.split("=") for pair in caught.value.problems[0].next.split())
+    assert {*overrides.values()} == {kind}
+    config = composed(SYNCHRONISED, slots, **overrides).config
+    build_uninitialised(config)
+    for _, node in dicts(config.model):  # on GPUs a process that looks is alone, whoever trains
+        node["type"] = "MMSyncBN" if node.get("type") == kind else node.get("type")
+    build_uninitialised(config)
 
 
 @pytest.mark.parametrize(

@@ -197,13 +197,18 @@ def test_old_forms_are_accepted_and_noted(tmp_path: pathlib.Path) -> None:
         + """\
 entrypoint: model_def:MMDetTrial
 data: {file_client_args: {backend: disk}, anything: 1}
+records_per_epoch: 1000
+data_layer: {type: shared_fs}
+optimizations: {aggregation_frequency: 1}
 """
     )
     experiment = load(tmp_path, text)
     assert experiment.searcher.max_length == Length(unit="epochs", value=3)
     assert experiment.hyperparameters.file_client_args == FileClientArgs(backend="disk")
     assert "python3 -m model_def.train" in experiment.notes[0]
-    assert "hyperparameters.file_client_args" in experiment.notes[1]
+    said = "\n".join(experiment.notes[1:])
+    for note in ("records_per_epoch is not", "data_layer is not", "data.anything is not", "write `hyperparameters.file"):
+        assert note in said
 
 
 def test_on_a_cluster_the_sampled_values_count() -> None:

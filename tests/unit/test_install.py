@@ -84,6 +84,20 @@ def test_a_half_installed_package_is_forgotten(tmp_path: Path) -> None:
     assert not half.exists()
 
 
+def test_an_image_is_complete_for_a_user_who_may_not_write_there(tmp_path: Path, monkeypatch) -> None:
+    """Determined runs containers as any user; the GPU that the image was made for need not be there either."""
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setenv("PYTHONUSERBASE", str(tmp_path / "user"))
+    monkeypatch.setattr("site.USER_BASE", None)
+    made = install.Target(stack="openmmlab", device="cuda", venv=None)
+    assert not made.is_ready()
+    (tmp_path / install.STAMP).write_text(made.fingerprint())
+    assert made.is_ready()
+    assert install.find_device(made) == "cuda"
+    assert not install.Target(stack="onedl", device="cuda", venv=None).is_ready()
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_lock_pins_the_project_and_one_opencv(stack: str) -> None:
     locked = pins(stack)

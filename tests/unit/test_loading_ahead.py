@@ -17,8 +17,9 @@ from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.fileio import get_file_backend
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 
-from model_def.loading.ahead import Batch, depth, fetch_ahead, looking_ahead, store_of, with_coming
+from model_def.loading.ahead import Batch, depth, fetch_ahead, looking_ahead, with_coming
 from model_def.loading.order import Order
+from model_def.loading.stores import store_of
 from model_def.rng import rng_state
 from model_def.storage.address import Address
 from model_def.storage.ahead import Ahead

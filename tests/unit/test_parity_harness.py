@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.parity.compare import facts, metrics_differ, records_differ
+from tests.parity import reasons
+from tests.parity.channels import narrower, thin_backbone
+from tests.parity.compare import common_part_differs, facts, metrics_differ, records_differ
 from tests.parity.recorder import digest
 from tests.parity.shorten import shorten
 from tests.parity.sizes import smaller
@@ -57,6 +59,12 @@ def test_any_difference_is_found(stock, tmp_path, line, change, says):
 
 def test_a_run_that_ends_early_differs(stock, tmp_path):
     assert "only stock goes on" in records_differ(write(tmp_path / "ours", LINES[:3]), stock)
+
+
+def test_what_one_run_computed_before_it_failed(stock, tmp_path):
+    assert common_part_differs(write(tmp_path / "ours", LINES[:3]), stock) is None
+    other = {"after": 1, "losses": {"loss": 0.3}, "logged": {}}
+    assert "losses" in common_part_differs(write(tmp_path / "ours", [*LINES[:2], other]), stock)
 
 
 def test_nan_equals_nan(tmp_path):
@@ -145,3 +153,36 @@ def test_sizes_of_images():
     assert smaller([(480, 1333), (640, 640)], 8) == [(64, 160), (64, 64)]
     assert smaller((511, 511), 8) == (127, 127)
     assert smaller((7, 7), 8) == (7, 7)
+    assert smaller((1280, 1280), 8, 64) == (128, 128)  # what is halved six times and doubled again
+
+
+def test_layers_become_thinner_together():
+    swin = {"backbone": {"type": "SwinTransformer", "embed_dims": 96}, "neck": {"in_channels": [192, 384, 768]}}
+    thin_backbone(swin)
+    assert (swin["backbone"]["embed_dims"], swin["neck"]["in_channels"]) == (24, [48, 96, 192])
+    feature_pyramid = {"in_channels": (256, 512), "rfp_backbone": {"type": "DetectoRS_ResNet", "depth": 50}}
+    recursive = {"backbone": {"type": "DetectoRS_ResNet", "depth": 50}, "neck": feature_pyramid}
+    thin_backbone(recursive)
+    assert feature_pyramid["in_channels"] == (32, 64)
+    assert feature_pyramid["rfp_backbone"]["base_channels"] == recursive["backbone"]["base_channels"] == 8
+
+
+def test_what_fuses_words_and_pictures_keeps_its_width():
+    head = {"in_channels": 256, "feat_channels": [256, 256], "num_feats": 128, "backbone": {"out_channels": 256}}
+    glip, other = {"type": "GLIP", "head": {**head}}, {"type": "ATSS", "head": {**head}}
+    narrower(glip)
+    narrower(other)
+    assert glip["head"] == head
+    assert other["head"] == {**head, "in_channels": 64, "feat_channels": [64, 64], "num_feats": 32}
+
+
+def test_causes_are_counted():
+    def row(result: str, reason: str) -> dict:
+        return {"result": result, "reason": reason}
+
+    masked = row("not comparable", "stock fails: RuntimeError: masked_im2col: implementation for device cpu not found.")
+    rows = [masked, masked, row("equal", ""), row("not comparable", "something new")]
+    assert reasons.table(rows).splitlines() == [
+        f"| not comparable | {reasons.why(masked)} | 2 |",
+        f"| not comparable | {reasons.OTHER} | 1 |",
+    ]

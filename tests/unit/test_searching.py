@@ -1,7 +1,9 @@
 """A search off a cluster: what it draws, who goes on, what it writes down. No Ray is needed here."""
 
+import io
 import itertools
 import random
+import re
 import tomllib
 from pathlib import Path
 
@@ -209,3 +211,28 @@ def test_the_picture_has_the_scale_that_is_searched_on():
     assert found.heights == pytest.approx([0, 1, 0.5])
     assert list(found.ticks.values()) == ["0.001", "0.1"]
     assert axis("c", {"type": "categorical", "vals": ["a/x.py", {"b": 1}]}, [{"b": 1}]).heights == [1]
+
+
+def test_what_a_search_shows(tmp_path):
+    from rich.console import Console
+
+    from model_def.searching.board import Board, summarize
+
+    one = search(experiment(tmp_path, RANDOM), tmp_path / "search")
+    console = Console(record=True, width=200, file=io.StringIO())
+    with Board(one, console) as board:
+        for trial, value in ((0, 0.2), (1, 0.5)):
+            one.begun(trial)
+            board.changed()
+            one.measured(trial, batches=1200, metrics={"bbox_mAP": value, "epochs": 1.0})
+            one.ended(trial, "done")
+            board.changed()
+        console.print(board.table())
+    summarize(one, seconds=65, picture=None, console=console)
+    text = console.export_text()
+    assert "trial 2/4 · training · lr=0.00815" in text
+    assert "trial 2/4 · done · batch 1,200 · best bbox_mAP 0.500" in text
+    assert re.search(r"2 +done +1,200 +0.500 ★ +lr=0.00815", text)
+    assert "done in 1:05: 2 done, 2 waiting; 2,400 batches" in text
+    assert f"python -m model_def predict {tmp_path}/search/trials/002 IMAGE…" in text
+    assert f"python -m model_def train {tmp_path}/experiment.yaml {LR}=0.00815" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 from tests.parity.data.made_data import Made, Node, class_names, objects, stored, write_json, write_parts
@@ -53,4 +54,4 @@ def _instances(image: dict[str, Any], entries: list[dict[str, Any]], numbers: li
     draw = ImageDraw.Draw(canvas)
     for index, (entry, number) in enumerate(zip(entries, numbers, strict=True)):
         draw.polygon(entry["segmentation"][0], fill=number * INSTANCES + index)
-    return canvas
+    return Image.fromarray(np.asarray(canvas).astype(np.uint16))

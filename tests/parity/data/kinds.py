@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.parity.data.cityscapes import cityscapes
 from tests.parity.data.coco import coco, panoptic
 from tests.parity.data.crowdhuman import crowdhuman
+from tests.parity.data.dod import dod
 from tests.parity.data.flickr30k import flickr30k
 from tests.parity.data.imagenet import imagenet
 from tests.parity.data.lvis import lvis
@@ -28,6 +29,7 @@ MAKERS: dict[str, Maker] = {
     "CocoDataset": coco,
     "CocoPanopticDataset": panoptic,
     "CrowdHumanDataset": crowdhuman,
+    "DODDataset": dod,
     "DeepFashionDataset": coco,
     "Flickr30kDataset": flickr30k,
     "ImageNet": imagenet,

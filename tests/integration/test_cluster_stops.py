@@ -1,0 +1,70 @@
+"""Trials on the stand-in for a cluster that end before their time: paused between reports, or stopped by a search."""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from typing import Any
+
+import pytest
+
+from tests.cluster.fixtures import Cluster, cluster, uploaded
+from tests.integration.test_cluster_training import EVERY, LAUNCHED, config, small
+
+__all__ = ["cluster", "config", "small", "uploaded"]  # fixtures
+
+SLOW = """
+import time
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+@HOOKS.register_module()
+class Slow(Hook):
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        time.sleep(1)
+"""
+
+
+@pytest.fixture
+def slow(config, uploaded: pathlib.Path) -> dict[str, Any]:
+    """The small experiment, a second for each of its 18 batches, without checkpoints and reports on the way."""
+    (uploaded / "slow.py").write_text(SLOW)
+    config["hyperparameters"]["override_mmdet_config"] |= {
+        "custom_imports": {"imports": ["slow"]},
+        "custom_hooks": [{"type": "Slow"}],
+        "default_hooks.checkpoint.interval": -1,
+    }
+    del config["min_checkpoint_period"]
+    return config | {"scheduling_unit": 1000}
+
+
+@EVERY
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_pause_is_answered_within_a_batch(cluster: Cluster, slow, uploaded, slots: int):
+    slow |= {"entrypoint": LAUNCHED, "resources": {"slots_per_trial": slots}}
+    slow["hyperparameters"]["override_mmdet_config"]["train_cfg.val_interval"] = 3
+    experiment = cluster.create(slow, uploaded)
+    [trial] = experiment.trials
+    assert cluster.master.wait_for(lambda: trial.runner_state == "training", timeout=120), cluster.log(experiment)
+    time.sleep(2)
+    cluster.det("experiment", "pause", "1")
+    assert cluster.master.wait_for(lambda: trial.allocation is None, timeout=60), cluster.log(experiment)
+    [saved] = cluster.master.checkpoints.values()
+    assert saved.steps_completed < 9, "all batches take 18 seconds, and nothing is reported on the way"
+
+
+@EVERY
+def test_a_search_stops_its_trials(cluster: Cluster, slow, uploaded):
+    """The master only notes that a trial is to stop: it looks for itself, saves and leaves."""
+    slow["hyperparameters"]["override_mmdet_config"]["optim_wrapper.optimizer.lr"] = {
+        "type": "categorical", "vals": [0.0, 0.001],
+    }  # fmt: skip
+    slow["searcher"] |= {
+        "name": "adaptive_asha", "time_metric": "epochs", "max_time": 3, "max_trials": 2, "bracket_rungs": [2],
+        "divisor": 2, "max_concurrent_trials": 2, "metric": "AR@1000",
+    }  # fmt: skip
+    experiment = cluster.ended(cluster.create(slow, uploaded))
+    first, second = sorted(experiment.trials, key=lambda trial: trial.latest("validation").steps_completed)
+    assert first.latest("validation").steps_completed == 6, "stopped after the first rung, an epoch"
+    assert second.latest("validation").steps_completed == 18
+    assert cluster.master.latest_checkpoint(first).steps_completed < 18

@@ -10,7 +10,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test lint parity zoo bench bench-data soak cluster lock clean
+.PHONY: help setup quickstart test lint parity zoo bench bench-data bench-search soak cluster lock clean
 
 help:  ## Say what there is (this).
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -46,6 +46,10 @@ bench: setup  ## Compare our costs with stock mmengine's: training, evaluation, 
 
 bench-data: setup  ## Compare images per second from a store at 20 ms with the local disk and with others (10 minutes).
 	@$(RUN) -m benchmarks.data
+
+bench-search: setup  ## Compare the batches that adaptive_asha trains with random search's (wants ray, minutes).
+	@$(RUN) -m model_def data digits
+	@$(RUN) -m benchmarks.search
 
 soak: setup  ## Kill trainings and readers, read through a bad network: the same numbers, no wrong byte.
 	@PYTHONHASHSEED=0 KILLS=100 $(RUN) -m pytest tests/integration/test_kill.py

@@ -54,7 +54,7 @@ def measured(events: pathlib.Path) -> dict[str, Any]:
     validations = [line for line in lines if line["event"] == "validation"]
     batches = {line["trial"]: line["batches"] for line in validations}
     best = max(validations, key=lambda line: line["metrics"]["bbox_mAP"])
-    return {"batches": sum(batches.values()), "best": best["metrics"]["bbox_mAP"], "trial": best["trial"] + 1}
+    return {"batches": sum(batches.values()), "best": best["metrics"]["bbox_mAP"], "trial": best["trial"]}
 
 
 def main(trials: int) -> None:

@@ -44,6 +44,7 @@ def deeper_problems(config: dict[str, Any], source: Source) -> Iterator[Problem]
         yield from _length_problems(get(config, *name.split(".")), name, source)
     yield from _removed_problems(get(config, "searcher", "name"), source)
     yield from _optimization_problems(config, source)
+    yield from _two_lengths(config, source)
     yield from _part_problems(config, source, "hyperparameters", "use_pretrained", "min_loaded")
     yield from _batches_problems(config, source, "hyperparameters", "profile_batches")
     client = get(config, "data", "file_client_args")
@@ -92,6 +93,22 @@ def _removed_problems(name: Any, source: Source) -> Iterator[Problem]:
             allowed="single, random, grid, adaptive_asha",
             next="write `name: adaptive_asha`, or let your program run `python -m model_def train … key=value`",
         )
+
+
+def _two_lengths(config: dict[str, Any], source: Source) -> Iterator[Problem]:
+    """The old adapter's length and the config's own: overrides come last."""
+    length, overrides = get(config, "searcher", "max_length"), get(config, "hyperparameters", "override_mmdet_config")
+    for unit, key in (("epochs", "max_epochs"), ("batches", "max_iters")):
+        wanted, own = get(overrides, f"train_cfg.{key}"), get(overrides, "train_cfg", key)
+        given = own if wanted is None else wanted
+        if length is not None and given is not None and length != {unit: given}:
+            yield Problem(
+                what=f"`searcher.max_length` has no effect beside `train_cfg.{key}={given}` in `override_mmdet_config`",
+                value=length,
+                where=source.where("searcher", "max_length"),
+                allowed="one length",
+                next="remove one of them",
+            )
 
 
 def _optimization_problems(config: dict[str, Any], source: Source) -> Iterator[Problem]:

@@ -23,12 +23,17 @@ def fetch_drawn(dataset: Any, store: StoreBackend) -> None:
     for inner in _inside(dataset):
         pipeline = getattr(inner, "pipeline", None)
         steps = getattr(pipeline, "transforms", pipeline)
-        for step in steps if isinstance(steps, list) else ():
-            if hasattr(step, "get_indexes"):
-                vars(step)["get_indexes"] = _Drawing(step.get_indexes, store)
-        frames = [isinstance(step, TransformBroadcaster) for step in steps] if isinstance(steps, list) else []
-        if any(frames):
-            steps.insert(frames.index(True), _Frames(store))
+        if isinstance(steps, list):
+            _prepare(steps, store)
+
+
+def _prepare(steps: list[Any], store: StoreBackend) -> None:
+    for step in steps:
+        if hasattr(step, "get_indexes"):
+            vars(step)["get_indexes"] = _Drawing(step.get_indexes, store)
+    frames = [isinstance(step, TransformBroadcaster) for step in steps]
+    if any(frames):
+        steps.insert(frames.index(True), _Frames(store))
 
 
 def _inside(dataset: Any) -> Iterator[Any]:

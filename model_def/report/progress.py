@@ -130,7 +130,8 @@ class ProgressHook(Hook):
 
     def _show(self, line: str) -> None:
         if self._live is not None:
-            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+            short = shortened(line, self._console.width)
+            self._live.update(Text(short, no_wrap=True, overflow="ellipsis"), refresh=True)
         else:
             self._table.repeat_heading()
             self._console.print(Text(line))
@@ -172,6 +173,16 @@ def _training_line(runner: Runner, pace: Pace) -> str:
     if scalars["time"] is not None and scalars["data_time"] is not None:
         parts.append(f"data {scalars['data_time']:.3f} s of {scalars['time']:.2f} s")
     return " · ".join([*parts, f"{peak_memory() / 1e6:,.0f} MB"])
+
+
+def shortened(line: str, width: int) -> str:
+    """`3/15  12/31  ETA 1:12  loss 0.812  lr 0.0019  data 0.004/0.25 s  731 MB` where the line doesn't fit.
+
+    Two columns are left for the `^C` of a terminal.
+    """
+    if len(line) <= width - 2:
+        return line
+    return line.replace(" · ", "  ").replace("epoch ", "").replace("batch ", "").replace(" s of ", "/")
 
 
 def _recent(runner: Runner, name: str) -> float | None:

@@ -127,6 +127,8 @@ def run(search: Search, changed: Callable[[], None]) -> int | None:
     """
     processes = max(search.plan.experiment.slots_per_trial, 1)
     tasks = {number: _task(search, number, processes) for number in search.left()}
+    if not tasks:
+        return None
     stopper, state = _Stopper(search), search.output / ".tune"
     with _cluster(), stopper.listening():
         trainable = tune.with_resources(tune.with_parameters(Actor, tasks=tasks), _resources(search, processes))

@@ -68,7 +68,7 @@ class Search:
 
     def begun(self, number: int) -> None:
         """A trial begins, or goes on after a stop of the search."""
-        self._happened({"event": "begin", "trial": number, "values": self.trials[number].values})
+        self._happened({"event": "begin", "trial": number + 1, "values": self.trials[number].values})
 
     def measured(self, number: int, *, batches: int, metrics: Mapping[str, float]) -> Verdict:
         """A trial's validation after `batches`, and whether the trial goes on."""
@@ -78,7 +78,7 @@ class Search:
             known = ", ".join(sorted(lengths))
             self.hopeless = f"validation reports no `{self.plan.unit}`, the `time_metric` of the searcher: only {known}"
             return Verdict.STOP
-        event = {"event": "validation", "trial": number, "batches": batches, "length": lengths[self.plan.unit]}
+        event = {"event": "validation", "trial": number + 1, "batches": batches, "length": lengths[self.plan.unit]}
         shown = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         return self._happened({**event, "metrics": shown})
 
@@ -87,7 +87,7 @@ class Search:
         if mistake and not any(trial.batches or trial.ended for trial in self.trials):
             self.hopeless = message
         elif not self.trials[number].ended:
-            self._happened({"event": "end", "trial": number, "status": status, "message": message})
+            self._happened({"event": "end", "trial": number + 1, "status": status, "message": message})
 
     def left(self) -> list[int]:
         """The trials that are not over."""
@@ -104,12 +104,13 @@ class Search:
 
     def _go_on(self) -> None:
         events = record.read(self._file)
+        known = {number: trial.values for number, trial in enumerate(self.trials, 1)}
         for event in events:
-            if event["event"] == "begin" and event["values"] != self.trials[event["trial"]].values:
+            if event["event"] == "begin" and event["values"] != known.get(event["trial"]):
                 raise OutputError(
                     what="this is the directory of another search: its trials have other values",
                     value=str(self.output),
-                    where=f"{self._file}: trial {event['trial'] + 1} has {' '.join(event['values'])}",
+                    where=f"{self._file}: trial {event['trial']} has {' '.join(event['values'])}",
                     allowed="the experiment, with the key=value arguments, that began it",
                     next="start a new search: leave out --resume",
                 )
@@ -121,7 +122,7 @@ class Search:
         return self._apply(event)
 
     def _apply(self, event: Event) -> Verdict:
-        number = event["trial"]
+        number = event["trial"] - 1  # in the file as in the names of the folders
         trial, bracket = self.trials[number], self._brackets[self.plan.brackets[number]]
         if event["event"] == "begin":
             trial.status = RUNNING

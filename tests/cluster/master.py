@@ -99,10 +99,9 @@ class Master:
     def go_on(self, experiment: Experiment, config: dict[str, Any]) -> None:
         """Activate an ended experiment of one trial again, with another configuration."""
         with self.changed:
-            rng = random.Random(config["reproducibility"]["experiment_seed"])
             experiment.config, experiment.state, experiment.ended = config, records.ACTIVE, None
             [trial] = experiment.trials
-            experiment.search = make_search(config, rng)
+            experiment.search = make_search(config, random.Random(config["reproducibility"]["experiment_seed"]))
             [create] = experiment.search.first()
             trial.hparams, trial.state, trial.ended, trial.exit_reason = create.hparams, records.ACTIVE, None, None
             trial.restarts, trial.no_retries = 0, {}
@@ -189,8 +188,8 @@ class Master:
             self._collect(experiment)
 
     def _collect(self, experiment: Experiment) -> None:
-        trials = {trial.id for trial in experiment.trials}
-        own = [one for one in self.checkpoints.values() if one.trial_id in trials and not one.deleted]
+        saved = [one for one in self.checkpoints.values() if not one.deleted]
+        own = [one for one in saved if self.trials[one.trial_id].experiment_id == experiment.id]
         collect(experiment, own, {trial.warm_start for trial in self.trials.values()})
 
     def log(self, trial: Trial, text: str, *, stream: str = "stdout", rank: int | None = None) -> None:

@@ -119,6 +119,7 @@ def test_each_form_of_the_entry_point(cluster: Cluster, config, uploaded, here, 
 def test_what_the_experiment_asks_for(cluster: Cluster, config, uploaded):
     """Determined's own fields, current and old: the master sees what they ask for, the log tells the translations."""
     config["searcher"]["max_length"] = {"epochs": 2}
+    del config["hyperparameters"]["override_mmdet_config"]["train_cfg"]
     config |= {
         "scheduling_unit": 3,
         "perform_initial_validation": True,

@@ -75,8 +75,8 @@ def test_the_best_trial_is_what_train_makes_with_its_command(searched, shapes_co
     (command,) = (line for line in told.splitlines() if " -m model_def train " in line)
     model_def(*shlex.split(command)[3:], "--output", str(tmp_path / "run"), cwd=shapes_context)
     best = max(events(output), key=lambda event: event["metrics"]["bbox_mAP"])["trial"]
-    assert f"trials/00{best + 1} " in told
-    assert metrics(tmp_path / "run/metrics.jsonl") == metrics(output / f"trials/00{best + 1}/metrics.jsonl")
+    assert f"trials/00{best} " in told
+    assert metrics(tmp_path / "run/metrics.jsonl") == metrics(output / f"trials/00{best}/metrics.jsonl")
 
 
 def test_a_search_that_was_killed_goes_on_and_ends_alike(experiment, searched, shapes_context, tmp_path):
@@ -121,9 +121,9 @@ def test_bad_trials_are_stopped_early(experiment, shapes_context, tmp_path):
     lengths = {line["trial"]: line["length"] for line in events(output)}
     assert "compared after 1, 3 epochs" in done.stdout
     assert set(lengths.values()) == {1, 3}
-    assert sorted(lengths) == [*range(6)]
+    assert sorted(lengths) == [*range(1, 7)]
     short = next(trial for trial, length in lengths.items() if length == 1)
-    state = output / f"trials/00{short + 1}/checkpoints/latest"
+    state = output / f"trials/00{short}/checkpoints/latest"
     assert state.resolve().name == "6", "stopped after its first epoch, and saved"
 
 

@@ -106,9 +106,7 @@ def smaller_images(config: dict[str, Any], factor: float) -> None:
             for key in IMAGE_KEYS:
                 if key in node:
                     node[key] = smaller(node[key], factor, step)
-            if (
-                node.get("type") == "GlobalAveragePooling" and "kernel_size" in node
-            ):  # as large as what comes down to it
+            if node.get("type") == "GlobalAveragePooling" and "kernel_size" in node:  # all of what comes down to it
                 node["kernel_size"] = tuple(smaller(side * STEP, factor) // STEP for side in node["kernel_size"])
             if "border" in node and isinstance(node["border"], list | tuple):  # half of a mosaic's size
                 node["border"] = type(node["border"])(-smaller(-2 * side, factor, step) // 2 for side in node["border"])

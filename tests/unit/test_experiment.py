@@ -207,7 +207,7 @@ optimizations: {aggregation_frequency: 1}
     assert experiment.hyperparameters.file_client_args == FileClientArgs(backend="disk")
     assert "python3 -m model_def.train" in experiment.notes[0]
     said = "\n".join(experiment.notes[1:])
-    for note in ("records_per_epoch is not", "data_layer is not", "data.anything is not", "write `hyperparameters.file"):
+    for note in ("records_per_epoch is not", "data_layer is not", "data.anything is not", "hyperparameters.file_"):
         assert note in said
 
 

@@ -1,9 +1,11 @@
 """The installation scripts, as far as they run without installing."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -96,6 +98,33 @@ def test_an_image_is_complete_for_a_user_who_may_not_write_there(tmp_path: Path,
     assert made.is_ready()
     assert install.find_device(made) == "cuda"
     assert not install.Target(stack="onedl", device="cuda", venv=None).is_ready()
+
+
+def fingerprint(root: Path) -> str:
+    code = "import install; print(install.Target(stack='openmmlab', device='cpu', venv=None).fingerprint())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root / "scripts", capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_the_hook_finds_the_image_complete(tmp_path: Path) -> None:
+    """The image's install step sees what is copied; the context's startup-hook.sh compares it with its own."""
+    dockerfile = (ROOT / "docker/Dockerfile").read_text()
+    let_in = [line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"]
+    for source, target in re.findall(r"^COPY (\w\S*) (\S+)$", dockerfile, re.MULTILINE):
+        assert source in let_in
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+        copy(ROOT / source, tmp_path / target)
+    assert fingerprint(tmp_path) == fingerprint(ROOT)
+    assert "RUN python3 scripts/install.py ${STACK} --device ${DEVICE}" in dockerfile
+    assert "ENV STACK=${STACK}" in dockerfile, "the hook would put another stack over it"
+
+
+def test_the_image_leads_to_the_zoo() -> None:
+    pattern = r"MMDETECTION_CONFIG_DIR=/usr/local/lib/python3.11/site-packages/(\S+)"
+    [path] = re.findall(pattern, (ROOT / "docker/Dockerfile").read_text())
+    assert (Path(sysconfig.get_path("purelib")) / path / "retinanet/retinanet_r18_fpn_1x_coco.py").is_file()
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from model_def.report import progress
-from model_def.report.progress import ProgressHook, validations_left
+from model_def.report.progress import ProgressHook, shortened, validations_left
 
 BATCHES, EPOCHS = 4, 3
 
@@ -148,6 +148,13 @@ def test_on_a_terminal_one_line_is_updated_at_most_four_times_a_second(tmp_path)
     updates = set(re.findall(r"epoch \d/3 · batch \d/4", text))
     assert 2 <= len(updates) <= BATCHES * EPOCHS / 2, "the clock of this test is asked two or three times a batch"
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1, "the cursor comes back"
+
+
+def test_on_a_narrow_terminal_nothing_is_cut_off():
+    line = "epoch 12/24 · batch 12/125 · ETA 11:12 · loss 0.812 · lr 0.0019 · data 0.004 s of 0.25 s · 1,731 MB"
+    assert shortened(line, len(line) + 2) == line
+    assert shortened(line, 80) == "12/24  12/125  ETA 11:12  loss 0.812  lr 0.0019  data 0.004/0.25 s  1,731 MB"
+    assert len(shortened(line, 80)) <= 78
 
 
 def test_an_iteration_based_loop_shows_batches(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -56,6 +57,15 @@ def test_the_draws_are_a_masters():
     spaces = {name: {"type": "int", "minval": 0, "maxval": 9} for name in "cab"}
     assert list(next(draws(spaces, 42)).values()) == [6, 3, 7]
     assert [place[-1] for place in searched(spaces)] == ["a", "b", "c"]
+
+
+def test_between_two_trials_a_master_draws_five_words():
+    state = np.random.RandomState(42)
+    state.randint(10, size=3)
+    state.randint(2**32, size=5, dtype=np.uint32)  # the trial's name and seed
+    spaces = {name: {"type": "int", "minval": 0, "maxval": 9} for name in "cab"}
+    second = [*itertools.islice(draws(spaces, 42), 2)][1]
+    assert [*second.values()] == [*state.randint(10, size=3)]
 
 
 def test_draws_are_those_of_the_seed_and_hold_both_ends():

@@ -97,10 +97,11 @@ def test_the_truth_is_left_and_sure_predictions_right(dataset):
     sure, unsure = (
         InstanceData(bboxes=whole, labels=torch.tensor([1]), scores=torch.tensor([score])) for score in (0.9, 0.2)
     )
-    some, none = (np.asarray(scene.draw(dataset, found)) for found in (sure, unsure))
+    some, none, nothing = (np.asarray(scene.draw(dataset, found)) for found in (sure, unsure, unsure[:0]))
     half = some.shape[1] // 2
     assert np.array_equal(some[30:, :half], none[30:, :half])
     assert not np.array_equal(some[30:, half:], none[30:, half:])
+    assert np.array_equal(none, nothing), "the unsure one is not drawn"
 
 
 def test_profiling_is_not_bound_to_batches_and_says_so(write_yaml):

@@ -1,13 +1,11 @@
-"""The services that a Determined master provides, over files and signals: the core context of a run off-cluster."""
+"""The services that a Determined master provides, over files: the core context of a run off-cluster."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,6 +17,7 @@ from model_def.errors import Stopped, WeightsError
 from model_def.experiment_types import Experiment
 from model_def.platform import Platform
 from model_def.platform.run_directory import RunDirectory
+from model_def.platform.signals import LocalPreemptContext
 from model_def.platform.system_metrics import LocalProfiler
 from model_def.weights.stock import read_stock
 
@@ -78,7 +77,7 @@ class LocalTrainContext(core.DummyTrainContext):
         return self._run.last_validation()
 
 
-TrainContext = Callable[[RunDirectory, "LocalPreemptContext", Enough], LocalTrainContext]
+TrainContext = Callable[[RunDirectory, LocalPreemptContext, Enough], LocalTrainContext]
 
 
 class LocalCheckpointContext(core.DummyCheckpointContext):
@@ -103,70 +102,6 @@ class LocalCheckpointContext(core.DummyCheckpointContext):
     def restore_path(self, storage_id: str, *args: Any, **kwargs: Any) -> Iterator[pathlib.Path]:
         """The checkpoint's directory."""
         yield pathlib.Path(storage_id)
-
-
-class LocalPreemptContext(core.DummyPreemptContext):
-    """SIGINT and SIGTERM are this machine's preemption. The same signal a second time ends the process at once.
-
-    Several processes agree on a stop after each batch: they may get the signal at different batches.
-    """
-
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self, dist: core.DistributedContext) -> None:
-        super().__init__(dist)
-        self.signal_number: int | None = None
-        self._original: dict[int, Any] = {}
-        # On GPUs the default group is NCCL's: agreeing through it would wait for the device at every batch.
-        self._group = torch.distributed.new_group(backend="gloo") if dist.size > 1 else None
-
-    def start(self) -> LocalPreemptContext:
-        """Listen for signals."""
-        self._original = {number: signal.signal(number, self._receive) for number in self._SIGNALS}
-        os.register_at_fork(before=self._hold, after_in_parent=self._release, after_in_child=self._leave)
-        super().start()
-        return self
-
-    def _hold(self) -> None:
-        """Before a fork: Python forgets a signal that comes while it forks, so it must wait."""
-        if self._original:
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-
-    def _release(self) -> None:
-        if self._original:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-
-    def _leave(self) -> None:
-        """In a forked child: a metric's pool ends its workers by SIGTERM, and waits for ever for one that goes on."""
-        if self._original:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        self._release()
-
-    def close(self) -> None:
-        """Stop listening."""
-        for number, handler in self._original.items():
-            signal.signal(number, handler)
-        self._original = {}
-
-    def ask(self) -> None:
-        """Ask for a stop, as a SIGTERM does."""
-        self.signal_number = self.signal_number or signal.SIGTERM
-
-    def pending(self) -> bool:
-        """Whether any process was asked to stop. With several processes all must call it together."""
-        if self._group is not None:
-            number = torch.tensor(self.signal_number or 0)
-            torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MAX, group=self._group)
-            self.signal_number = int(number) or None
-        return self.signal_number is not None
-
-    def should_preempt(self, auto_ack: bool = True) -> bool:
-        """The same answer on every process: the one that `pending` gave last."""
-        return bool(self._dist.broadcast(self.signal_number is not None))
-
-    def _receive(self, number: int, frame: Any) -> None:
-        self.signal_number = self.signal_number or number
-        signal.signal(number, self._original[number])
 
 
 def local_notes(experiment: Experiment) -> tuple[str, ...]:
@@ -242,9 +177,7 @@ def _code(output: pathlib.Path) -> Iterator[pathlib.Path]:
     """A directory with what a checkpoint needs to be understood: never the working directory, whatever that holds."""
     with tempfile.TemporaryDirectory() as code:
         for name in ("experiment.yaml", "config.py"):
-            with contextlib.suppress(
-                FileNotFoundError
-            ):  # another process than the chief may come before they are there
+            with contextlib.suppress(FileNotFoundError):  # other processes may come before the chief has written them
                 shutil.copy(output / name, code)
         yield pathlib.Path(code)
 

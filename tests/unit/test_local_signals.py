@@ -10,7 +10,7 @@ import time
 import pytest
 from determined import core
 
-from model_def.platform.local import LocalPreemptContext
+from model_def.platform.signals import LocalPreemptContext
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
     python -m model_def data digits
     python -m benchmarks.search [TRIALS]
 
-Both searches draw the same learning rates and weight decays, so the best trial is one and the same if it survives: the
-same numbers, to the last bit.
+Both searches draw the same learning rates and weight decays, so the best trial has the same numbers in both, to the
+last bit, unless it was stopped.
 """
 
 from __future__ import annotations
@@ -72,4 +72,4 @@ def main(trials: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 27)

@@ -19,6 +19,7 @@ from model_def.errors import Problem
 # Arguments that take more than their annotation, or their value in most configs, says.
 LOOSE = (
     *("loss_scale", "class_weight", "log_scale", "pad_val"),
+    "out_indices",  # in mmpretrain's backbones one or several
     *("YOLOFHead.in_channels", "BucketingBBoxCoder.scale_factor"),
 )
 WORDS = {

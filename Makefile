@@ -56,7 +56,7 @@ soak: setup  ## Kill trainings and readers, read through a bad network: the same
 	@KILLS=200 $(RUN) -m pytest tests/integration/test_storage_cache_killed.py
 	@PYTHONHASHSEED=0 CLOUD=all $(RUN) -m pytest tests/integration/test_cloud.py
 	@READS=100000 $(RUN) -m pytest tests/integration/test_storage_soak.py
-	@PYTHONHASHSEED=0 CLUSTER=all $(RUN) -m pytest tests/integration/test_cluster_*.py tests/integration/test_watching.py
+	@PYTHONHASHSEED=0 CLUSTER=all $(RUN) -m pytest tests/integration/test_cluster_*.py tests/integration/test_watching_runs.py
 
 cluster: setup  ## Run a stand-in for a Determined cluster on this machine, for `det` (until Ctrl-C).
 	@$(RUN) -m tests.cluster

@@ -119,7 +119,7 @@ def small_experiment(name: str, write_yaml) -> pathlib.Path:
         "hyperparameters": {
             "config_file": name.split()[0],
             "global_batch_size": 4,
-            "pictures": 0,  # they cost more than so small a training; test_watching.py has some
+            "pictures": 0,  # they cost more than so small a training; test_watching_runs.py has some
             "dataset": {
                 "root": "data/shapes",
                 "train": {"ann_file": "train.json", "img_prefix": "train/"},

@@ -21,7 +21,7 @@ def tiny(config: dict[str, Any]) -> list[str]:
     smaller_images(small, TIMES_SMALLER)
     fewer(small)
     if "decoder" not in small["model"]:  # DINO's encodes its queries in 512 channels, whatever the width
-        narrower(small)
+        narrower(small["model"])
     overrides = shrink(small) | {dotted(path): value for path, value in differences(config, small)}
     return [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
 

@@ -1,4 +1,4 @@
-"""The classes of a data set that is built."""
+"""The classes of a data set that is built, and how their number is said."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ def class_names(dataset: Any) -> tuple[str, ...]:
     """
     about = getattr(dataset, "metainfo", None)
     return tuple(about.get("classes") or ()) if isinstance(about, dict) else ()
+
+
+def so_many(classes: int) -> str:
+    """`1 class`, `2 classes`."""
+    return f"{classes} {'class' if classes == 1 else 'classes'}"

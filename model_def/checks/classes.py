@@ -8,6 +8,7 @@ from typing import Any
 from model_def.assignments import OVERRIDES
 from model_def.checks.labels import class_names, is_coco
 from model_def.checks.place import place_of
+from model_def.class_names import so_many
 from model_def.compose.classes import OTHER_CLASSES
 from model_def.compose.datasets import loader_datasets
 from model_def.compose.tree import Path, dicts, dotted
@@ -37,7 +38,7 @@ def check_agreement(config: dict[str, Any], experiment: Experiment) -> str:
     ]
     if problems:
         raise DataError.of(problems)
-    return f"{len(names)} classes, the same in training, validation and model"
+    return f"{so_many(len(names))}, the same in training, validation and model"
 
 
 def _orders(

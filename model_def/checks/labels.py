@@ -7,6 +7,7 @@ from typing import Any
 
 from model_def.annotations import Annotations, Image, look_for, read_coco
 from model_def.checks.place import place_of, require_root
+from model_def.class_names import so_many
 from model_def.compose.components import classes_of
 from model_def.compose.datasets import annotation_file
 from model_def.errors import DataError
@@ -44,7 +45,8 @@ def _check_labels(dataset: dict[str, Any], path: Path, name: str, where: str) ->
     left = remaining(annotations, dataset)
     _check_remaining(annotations, left, dataset, where)
     boxes = sum(sum(image.boxes.values()) for image in left)
-    return f"{name}: {len(left)} images, {boxes} boxes, {len(class_names(dataset) or annotations.names)} classes"
+    classes = class_names(dataset) or annotations.names
+    return f"{name}: {len(left)} images, {boxes} boxes, {so_many(len(classes))}"
 
 
 def check_evaluator(evaluator: dict[str, Any], place: str, experiment: Experiment) -> str:

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from model_def.class_names import class_names
+from model_def.class_names import class_names, so_many
 from model_def.evaluate.counted import counts
 from model_def.report.learning import batch_size, epochs, optimizers, schedules
 from model_def.state.runner_state import unwrapped
@@ -77,7 +77,7 @@ def classes_of(dataset: Any) -> str:
         return f"each of {len(dataset.metainfo)} data sets with its own classes"
     classes = class_names(dataset)
     shown = ", ".join(classes[:_CLASSES_SHOWN]) + (", …" if len(classes) > _CLASSES_SHOWN else "")
-    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'} ({shown})"
+    return f"{so_many(len(classes))} ({shown})"
 
 
 def _model(model: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,7 @@ def building(part: str, composed: Composed | None = None, experiment: Experiment
             value=_said(error),
             where=f"{place}; {_line(error)}" if place else _line(error),
             allowed=_allowed(built),
-            next="look up this argument in the config, or take an override back",
+            next=_next(error),
         ) from error
 
 
@@ -80,6 +81,12 @@ def first_step() -> Iterator[None]:
 def _said(error: BaseException) -> str:
     text = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
     return text or _last(error).line or type(error).__name__
+
+
+def _next(error: BaseException) -> str:
+    """The command that MMDetection names where a package is missing."""
+    install = re.search(r"\b(?:pip|mim) install [\w-]+", str(error))
+    return install[0] if install else "look up this argument in the config, or take an override back"
 
 
 def _line(error: BaseException) -> str:

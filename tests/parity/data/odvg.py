@@ -32,6 +32,9 @@ def odvg(node: Node, root: Path, part: str) -> Made:
     keys["data_prefix.img"] = str(folder / part)
     if labels:
         keys["label_map_file"] = str(folder / "label_map.json")
+    for place, transform in enumerate(node.get("pipeline") or ()):
+        if transform.get("label_map_file"):  # RandomSamplingNegPos draws other classes from it
+            keys[f"pipeline.{place}.label_map_file"] = str(folder / "label_map.json")
     return Made(folder=folder, dataset=keys, evaluators={"": {"img_prefix": str(folder / part)}})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,11 @@ def count(counter: Counter, params: Mapping[str, Any], annotations: list[dict[st
     precision = everywhere[:, asked]
     precision[(precision == 1) & (second < 1)] = _FIRST
     return {**counts, "precision": precision, "scores": counts["scores"][:, asked]}
+
+
+def has_nan(found: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a detection's score or box is not a number: the C++ side refuses it, pycocotools and lvis go on."""
+    return any(math.isnan(sum(one.get("bbox", ()), one["score"])) for one in found)
 
 
 def _truths(params: Mapping[str, Any], annotations: list[dict[str, Any]]) -> Array:

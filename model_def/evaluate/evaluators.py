@@ -14,7 +14,7 @@ from lvis import LVISEval
 from pycocotools.cocoeval import COCOeval
 
 from model_def.evaluate.counted import Counted, of_coco, of_lvis
-from model_def.evaluate.counting import Counter, count
+from model_def.evaluate.counting import Counter, count, has_nan
 from model_def.evaluate.shadow import numpy_with, shadowed
 
 LVIS_NAME = "LVISEval"
@@ -29,6 +29,10 @@ class FastCOCOeval(COCOeval):
 
     def evaluate(self) -> None:
         """Match and count; per-image results are not kept (`evalImgs` stays empty)."""
+        if has_nan(self.cocoDt.dataset["annotations"]):
+            self.eval = {}
+            super().evaluate()
+            return
         p = self.params
         p.imgIds, p.maxDets = list(np.unique(p.imgIds)), sorted(p.maxDets)
         if p.useCats:
@@ -43,8 +47,10 @@ class FastCOCOeval(COCOeval):
         )
         self.eval["params"] = p
 
-    def accumulate(self) -> None:
-        """`evaluate` has done it."""
+    def accumulate(self, p: Any = None) -> None:
+        """`evaluate` has done it, unless pycocotools' own did."""
+        if not self.eval:
+            super().accumulate(p)
 
 
 class StockLVISEval(LVISEval):
@@ -62,13 +68,14 @@ class FastLVISEval(StockLVISEval):
     def evaluate(self) -> None:
         """Match and count; per-image results are not kept."""
         p = self.params
-        truth = list(self.lvis_gt.anns.values())
-        if not p.use_cats or any(annotation.get("ignore") or annotation.get("iscrowd") for annotation in truth):
+        truth, found = list(self.lvis_gt.anns.values()), self.lvis_dt.dataset["annotations"]
+        crowds = any(annotation.get("ignore") or annotation.get("iscrowd") for annotation in truth)
+        if not p.use_cats or crowds or has_nan(found):
             super().evaluate()  # the C++ side knows crowds as COCO has them, and LVIS does not
             return
         p.img_ids = list(np.unique(p.img_ids))
         self.freq_groups = self._prepare_freq_group()
-        images, classes, found = set(p.img_ids), set(p.cat_ids), self.lvis_dt.dataset["annotations"]
+        images, classes = set(p.img_ids), set(p.cat_ids)
         params = {
             "imgIds": p.img_ids, "catIds": p.cat_ids, "iouThrs": p.iou_thrs, "recThrs": p.rec_thrs,
             "areaRng": p.area_rng, "maxDets": [max(len(found), 1)], "useCats": 1,

@@ -214,6 +214,19 @@ def test_result_files_are_the_same(tmp_path):
         assert (tmp_path / f"ours.{kind}.json").read_text() == (tmp_path / f"stock.{kind}.json").read_text()
 
 
+@pytest.mark.parametrize("metric_class", [CocoMetric, LVISMetric])
+def test_scores_that_are_no_numbers(metric_class, tmp_path):
+    world = World(6, images=4, crowds=False)
+    for annotation in world.truths:
+        annotation["id"] += 1
+    for each in world.found[::7]:
+        each["score"] = float("nan")
+    fast, slow = (computed(metric_class, world, tmp_path, fast=each, classwise=True) for each in (True, False))
+    assert {name: repr(value.exact) for name, value in fast.items() if isinstance(value, RoundedMetric)} == {
+        name: repr(value.exact) for name, value in slow.items() if isinstance(value, RoundedMetric)
+    }
+
+
 class ReadsItsFile(CocoMetric):
     """A user's metric that looks into the file of its results."""
 

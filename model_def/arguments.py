@@ -87,34 +87,24 @@ def _experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("assignments", metavar="key=value", nargs="*", default=[], help="change a field, for this run")
 
 
+def _run(parser: argparse.ArgumentParser, resume: str) -> None:
+    _experiment(parser)
+    parser.add_argument("--output", metavar="DIR", type=Path, help="default: output/NAME/TIME")
+    parser.add_argument("--resume", metavar="PATH", nargs="?", const="", help=resume)
+
+
 def _check(parser: argparse.ArgumentParser) -> None:
     _experiment(parser)
     parser.add_argument("--run", action="store_true", help="train on one batch and predict: tells seconds and memory")
 
 
 def _train(parser: argparse.ArgumentParser) -> None:
-    _experiment(parser)
-    parser.add_argument("--output", metavar="DIR", type=Path, help="default: output/NAME/TIME")
-    parser.add_argument(
-        "--resume",
-        metavar="PATH",
-        nargs="?",
-        const="",
-        help="go on from an output directory or a checkpoint; without PATH: the newest output of this experiment",
-    )
+    _run(parser, "go on from an output directory or a checkpoint; without PATH: the newest output of this experiment")
     parser.add_argument("--master", metavar="URL", help="have a Determined master show this run's metrics")
 
 
 def _search(parser: argparse.ArgumentParser) -> None:
-    _experiment(parser)
-    parser.add_argument("--output", metavar="DIR", type=Path, help="default: output/NAME/TIME")
-    parser.add_argument(
-        "--resume",
-        metavar="PATH",
-        nargs="?",
-        const="",
-        help="go on with the search in this directory; without PATH: the newest search of this experiment",
-    )
+    _run(parser, "go on with the search in this directory; without PATH: the newest search of this experiment")
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:

@@ -85,9 +85,7 @@ def train(
         shown = shown_by(master, experiment, chief=distributed.rank == 0)
         with processes.failing_together(distributed), shown as train_context:
             refuse_off_cluster(experiment)
-            composed = compose(experiment, slots=distributed.size)
-            checks = DataChecks(composed.config, experiment)
-            composed = with_pretrained(composed, experiment)
+            composed, checks = _composed(experiment, distributed)
             composed = dataclasses.replace(composed, notes=(*composed.notes, *_told(experiment, resume)))
             checks.early()
             output = pathlib.Path(distributed.broadcast(str(output)))
@@ -101,6 +99,13 @@ def train(
         return Outcome(output=output, best=run.best(), chief=distributed.rank == 0)
     finally:
         processes.leave()
+
+
+def _composed(experiment: Experiment, distributed: core.DistributedContext) -> tuple[Composed, DataChecks]:
+    """The config with its weights, and the checks of its data, whose files come meanwhile."""
+    composed = compose(experiment, slots=distributed.size)
+    checks = DataChecks(composed.config, experiment)
+    return with_pretrained(composed, experiment), checks
 
 
 def _told(experiment: Experiment, resume: pathlib.Path | None) -> tuple[str, ...]:
@@ -136,9 +141,7 @@ def train_on_cluster(context: pytorch.PyTorchTrialContext) -> None:
     console = make_console()
     with quiet(console), cluster_platform(context) as platform:
         experiment = begun_with(experiment, platform.warm_start)
-        composed = compose(experiment, slots=context.distributed.size)
-        checks = DataChecks(composed.config, experiment)
-        composed = with_pretrained(composed, experiment)
+        composed, checks = _composed(experiment, context.distributed)
         checks.early()
         notes = (*composed.notes, *([TEST] if platform.batches else ()))
         progress = ProgressHook(experiment=experiment, output=None, notes=notes, console=console)

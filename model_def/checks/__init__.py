@@ -5,19 +5,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from mmengine.config import Config
 
 from model_def.checks.classes import check_agreement
 from model_def.checks.images import check_images
 from model_def.checks.labels import check_evaluator, check_labels
-from model_def.compose.datasets import annotation_file, loader_datasets
+from model_def.compose.datasets import annotation_file, evaluators, loader_datasets
 from model_def.compose.tree import dotted
 from model_def.errors import DataError, Problem
 from model_def.experiment_types import Experiment
 
-__all__ = ["Step", "check_data", "data_steps", "evaluators"]
+__all__ = ["Step", "check_data", "data_steps"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,18 +49,11 @@ def data_steps(config: Config, experiment: Experiment) -> Iterator[Step]:
             yield Step(name=f"{place}: annotations", run=functools.partial(check_labels, dataset, place, experiment))
             yield Step(name=f"{place}: images", run=functools.partial(check_images, dataset, place, experiment))
     looked_at = [annotation_file(dataset) for _, dataset in loader_datasets(tree, "val_dataloader")]
-    for place, evaluator in evaluators(tree.get("val_evaluator")):
+    for path, evaluator in evaluators(tree, "val_evaluator"):
         if evaluator.get("ann_file") and evaluator["ann_file"] not in looked_at:
+            place = dotted(path)
             yield Step(name=place, run=functools.partial(check_evaluator, evaluator, place, experiment))
     yield Step(name="classes", run=functools.partial(check_agreement, tree, experiment))
-
-
-def evaluators(found: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The evaluators of validation, where one stands or a list of them, each with its place in the config."""
-    if isinstance(found, dict):
-        yield "val_evaluator", found
-    for index, entry in enumerate(found if isinstance(found, list | tuple) else ()):
-        yield f"val_evaluator.{index}", entry
 
 
 def check_data(config: Config, experiment: Experiment) -> None:

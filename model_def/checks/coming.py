@@ -9,9 +9,9 @@ from typing import Any
 
 from mmengine.config import Config
 
-from model_def.checks import check_data, evaluators
+from model_def.checks import check_data
 from model_def.checks.place import place_of
-from model_def.compose.datasets import annotation_file, loader_datasets
+from model_def.compose.datasets import annotation_file, evaluators, loader_datasets, proposal_file
 from model_def.compose.tree import dotted
 from model_def.errors import DataError, Problem
 from model_def.experiment_types import Experiment
@@ -83,7 +83,6 @@ def _listed(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str, st
     for loader in ("train_dataloader", "val_dataloader"):
         for path, dataset in loader_datasets(tree, loader):
             yield dataset, annotation_file(dataset), dotted(path), "ann_file"
-            proposals = annotation_file({**dataset, "ann_file": dataset.get("proposal_file")})
-            yield dataset, proposals, dotted(path), "proposal_file"
-    for place, evaluator in evaluators(tree.get("val_evaluator")):
-        yield evaluator, str(evaluator.get("ann_file") or ""), place, "ann_file"
+            yield dataset, proposal_file(dataset), dotted(path), "proposal_file"
+    for path, evaluator in evaluators(tree, "val_evaluator"):
+        yield evaluator, str(evaluator.get("ann_file") or ""), dotted(path), "ann_file"

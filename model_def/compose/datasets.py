@@ -44,6 +44,11 @@ def annotation_file(dataset: dict[str, Any]) -> str:
     return _joined(dataset.get("data_root"), dataset.get("ann_file") or "")
 
 
+def proposal_file(dataset: dict[str, Any]) -> str:
+    """Where it looks for proposals; "" if there are none."""
+    return _joined(dataset.get("data_root"), dataset.get("proposal_file") or "")
+
+
 def image_folder(dataset: dict[str, Any]) -> str:
     """Where the images are, as mmengine's BaseDataset joins it."""
     prefix = dataset.get("data_prefix") or {}
@@ -64,10 +69,19 @@ def is_relative(path: str) -> bool:
     return is_local(path) and not os.path.isabs(path)
 
 
-def entries(evaluators: Any) -> list[dict[str, Any]]:
-    """The evaluators of a config, where one stands or a list of them."""
-    found = list(evaluators) if isinstance(evaluators, list | tuple) else [evaluators]
-    return [entry for entry in found if isinstance(entry, dict)]
+def evaluators(config: dict[str, Any], name: str) -> Iterator[tuple[TreePath, dict[str, Any]]]:
+    """The evaluators of a config below `name`, where one stands or a list of them, with their paths in the config."""
+    found = config.get(name)
+    if isinstance(found, dict):
+        yield (name,), found
+    for index, entry in enumerate(found if isinstance(found, list | tuple) else ()):
+        if isinstance(entry, dict):
+            yield (name, index), entry
+
+
+def entries(evaluator: Any) -> list[dict[str, Any]]:
+    """One evaluator or a list of them, as a list."""
+    return [entry for _, entry in evaluators({"": evaluator}, "")]
 
 
 def local(path: str, context: Path) -> Path:

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import gc
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +16,7 @@ from model_def.evaluate.counted import Counted, nothing_found
 from model_def.evaluate.evaluators import LVIS_NAME, substitutes
 from model_def.evaluate.kept import Written, handover
 from model_def.evaluate.shadow import modules_of, numpy_with, shadowed
+from model_def.garbage import uncollected
 
 
 class RoundedMetric(float):
@@ -123,7 +122,7 @@ def keep_exact(metric: BaseMetric, *, fast: bool = True) -> None:
         watch = _Watch(handover(metric))
         with contextlib.ExitStack() as stack:
             if fast:
-                stack.enter_context(_uncollected())
+                stack.enter_context(uncollected())  # else a million detections are looked through again and again
             for module in modules_of(metric):
                 stack.enter_context(shadowed(module, watch.names(module, fast=fast)))
             metrics = compute(*results)
@@ -131,15 +130,3 @@ def keep_exact(metric: BaseMetric, *, fast: bool = True) -> None:
         return {name: watch.exact(value) for name, value in metrics.items()}
 
     metric.compute_metrics = exactly
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection: it would look through a million detections again and again, and find none to free."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

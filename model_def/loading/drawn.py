@@ -11,6 +11,7 @@ from typing import Any
 
 from mmcv.transforms import TransformBroadcaster
 
+from model_def.loading.memory import wrapped
 from model_def.loading.stores import paths
 from model_def.storage.address import is_remote
 from model_def.storage.backend import StoreBackend
@@ -39,9 +40,8 @@ def _prepare(steps: list[Any], store: StoreBackend) -> None:
 def _inside(dataset: Any) -> Iterator[Any]:
     """The data set and those that it wraps."""
     yield dataset
-    for inner in getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]:
-        if inner is not None:
-            yield from _inside(inner)
+    for inner in wrapped(dataset):
+        yield from _inside(inner)
 
 
 class _Drawing:

@@ -54,10 +54,15 @@ def transforms(node: Any) -> Iterator[Any]:
             yield from transforms(inner)
 
 
+def wrapped(dataset: Any) -> list[Any]:
+    """The data sets that one wraps itself."""
+    found = getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]
+    return [inner for inner in found if inner is not None]
+
+
 def _recorders(dataset: Any) -> Iterator[Recorder]:
-    for inner in getattr(dataset, "datasets", None) or [getattr(dataset, "dataset", None)]:
-        if inner is not None:
-            yield from _recorders(inner)
+    for inner in wrapped(dataset):
+        yield from _recorders(inner)
     steps = getattr(getattr(dataset, "pipeline", None), "transforms", None)
     if not isinstance(steps, list):
         return

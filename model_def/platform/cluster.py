@@ -61,7 +61,7 @@ def cluster_platform(context: pytorch.PyTorchTrialContext) -> Iterator[Platform]
             warm_start=start,
             stop_pending=asked.stop,
             code=None,
-            batches=1 if _is_test(_trial_info().trial._config) else None,
+            batches=1 if _is_test(info.trial._config) else None,
         )
 
 

@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 
 from model_def.building import building
 from model_def.compose import Composed
-from model_def.compose.datasets import LOADERS, annotation_file, entries, loader_datasets
+from model_def.compose.datasets import LOADERS, annotation_file, evaluators, loader_datasets, proposal_file
 from model_def.compose.tree import dotted
 from model_def.errors import DataError
 from model_def.experiment_types import Experiment
@@ -44,11 +44,10 @@ def lists(config: Mapping[str, Any]) -> list[Group]:
 
 def _lists(config: Mapping[str, Any]) -> Iterator[Group]:
     for place, dataset in _datasets(config):
-        proposals = annotation_file({**dataset, "ann_file": dataset.get("proposal_file")})
-        yield _group(place, LISTS, [annotation_file(dataset), proposals], dataset)
+        yield _group(place, LISTS, [annotation_file(dataset), proposal_file(dataset)], dataset)
     known = {annotation_file(dataset) for _, dataset in _datasets(config)}
     for name in EVALUATORS:
-        for evaluator in entries(config.get(name) or ()):
+        for _, evaluator in evaluators(dict(config), name):
             file = str(evaluator.get("ann_file") or "")
             if file not in known:
                 known.add(file)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of bad input."""
+"""Fixtures of several integration tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from tests.support.commands import yaml_writer
 from tests.support.place import Place, build, copied
 
 
@@ -45,3 +46,14 @@ def trained(original: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) ->
 def run(place: Place, trained: pathlib.Path) -> pathlib.Path:
     """That output directory, as `run/` in the place."""
     return pathlib.Path(shutil.copytree(trained, place.root / "run", symlinks=True))
+
+
+@pytest.fixture(scope="session")
+def retinanet(shapes_context: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The YAML of a RetinaNet in small: 18 batches in three epochs, on the data of `shapes_context`."""
+    from tests.integration.test_parity import small_experiment
+
+    write = yaml_writer(tmp_path_factory.mktemp("retinanet"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(shapes_context)
+        return small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write)

@@ -17,11 +17,9 @@ from mmengine.fileio import get_file_backend
 
 from model_def.storage.address import Address
 from model_def.storage.options import STORES
-from tests.integration.test_parity import small_experiment
 from tests.support.commands import metrics, yaml_writer
 from tests.support.trainings import Stop, run, same_run
 
-RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
 BACKENDS = {scheme: backend for backend, scheme in STORES.items()}
 EVERY = [(store, workers, processes) for store in BACKENDS.values() for workers in (0, 2) for processes in (1, 2)]
 CASES = EVERY if os.environ.get("CLOUD") == "all" else [("gcs", 0, 1), ("s3", 2, 2)]
@@ -30,11 +28,8 @@ Train = Callable[..., pathlib.Path]
 
 
 @pytest.fixture(scope="module")
-def experiment(shapes_context, tmp_path_factory) -> dict:
-    write = yaml_writer(tmp_path_factory.mktemp("experiment"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(shapes_context)
-        return yaml.safe_load(small_experiment(RETINANET, write).read_text())
+def experiment(retinanet) -> dict:
+    return yaml.safe_load(retinanet.read_text())
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import yaml
 
 from tests.cluster.fixtures import Cluster, cluster, uploaded
 from tests.cluster.records import Experiment
-from tests.integration.test_parity import small_experiment
 from tests.support.commands import CLOCKS, metrics, model_def, torchrun, yaml_writer
 
 __all__ = ["cluster", "uploaded"]  # fixtures
@@ -23,12 +22,9 @@ Measured = list[tuple[str, int, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def small(shapes_context, tmp_path_factory) -> pathlib.Path:
+def small(retinanet, shapes_context, tmp_path_factory) -> pathlib.Path:
     """A small experiment of 18 batches that saves after each 5, with its data mounted from here."""
-    write = yaml_writer(tmp_path_factory.mktemp("small"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(shapes_context)
-        config = yaml.safe_load(small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write).read_text())
+    write, config = yaml_writer(tmp_path_factory.mktemp("small")), yaml.safe_load(retinanet.read_text())
     mount = {"host_path": str(shapes_context / "data"), "container_path": "data"}
     return write(config | {"bind_mounts": [mount], "max_restarts": 1, "min_checkpoint_period": {"batches": 5}})
 

@@ -17,8 +17,6 @@ from typing import Any
 import pytest
 import torch
 
-from tests.integration.test_parity import small_experiment
-from tests.support.commands import yaml_writer
 from tests.support.trainings import Stop, run, same_run, start
 
 KILLS = int(os.environ.get("KILLS", "20"))
@@ -28,33 +26,25 @@ CODES = {-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM, 0}
 
 
 @pytest.fixture(scope="module")
-def experiment(shapes_context, tmp_path_factory):
-    write = yaml_writer(tmp_path_factory.mktemp("killed"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(shapes_context)
-        yield small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write)
-
-
-@pytest.fixture(scope="module")
-def whole(experiment, shapes_context, tmp_path_factory) -> pathlib.Path:
+def whole(retinanet, shapes_context, tmp_path_factory) -> pathlib.Path:
     output = tmp_path_factory.mktemp("whole") / "run"
-    run(experiment, output, *OFTEN, cwd=shapes_context)
+    run(retinanet, output, *OFTEN, cwd=shapes_context)
     return output
 
 
 @pytest.mark.parametrize("turn", range(KILLS // 5))
-def test_a_run_that_is_killed_five_times(turn, experiment, whole, shapes_context, tmp_path):
+def test_a_run_that_is_killed_five_times(turn, retinanet, whole, shapes_context, tmp_path):
     chance, output = random.Random(turn), tmp_path / "run"
     for _ in range(5):
-        code = killed(chance, experiment, output, shapes_context)
+        code = killed(chance, retinanet, output, shapes_context)
         assert code in CODES, output.with_name("run.log").read_text()
         all_whole(output)
-    run(experiment, output, *OFTEN, cwd=shapes_context, resume=(output / "checkpoints/latest").exists())
+    run(retinanet, output, *OFTEN, cwd=shapes_context, resume=(output / "checkpoints/latest").exists())
     same_run(output, whole)
     assert not list((output / "checkpoints").glob(".*")), "what was left half is gone"
 
 
-def killed(chance: random.Random, experiment: pathlib.Path, output: pathlib.Path, cwd: pathlib.Path) -> int | None:
+def killed(chance: random.Random, retinanet: pathlib.Path, output: pathlib.Path, cwd: pathlib.Path) -> int | None:
     """Start or resume, and send a signal: inside the writing of a checkpoint, or somewhen after some batches."""
     resume = (output / "checkpoints/latest").exists()
     if not resume:
@@ -64,7 +54,7 @@ def killed(chance: random.Random, experiment: pathlib.Path, output: pathlib.Path
     wanted = done + chance.randint(0, 3)
     writing = Stop(batch=wanted, writing=chance.uniform(0, 0.05), number=number) if chance.random() < 0.4 else None
     log = output.with_name("run.log")
-    (process,) = start(experiment, output, *OFTEN, cwd=cwd, resume=resume, stop=writing, log=log)
+    (process,) = start(retinanet, output, *OFTEN, cwd=cwd, resume=resume, stop=writing, log=log)
     if writing is None:
         wait_for(lambda: batches(output) >= wanted, process)
         time.sleep(chance.uniform(0, 0.3))

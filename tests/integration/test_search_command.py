@@ -17,10 +17,8 @@ import psutil
 import pytest
 
 from model_def.searching.command import ENGINE
-from tests.integration.test_parity import small_experiment
-from tests.support.commands import ENVIRONMENT, metrics, model_def, yaml_writer
+from tests.support.commands import ENVIRONMENT, metrics, model_def
 
-RETINANET = "retinanet/retinanet_r18_fpn_1x_coco.py"
 SECONDS = 600  # that anything may take on a busy machine
 LR = "optim_wrapper.optimizer.lr={type: log, base: 10, minval: -4, maxval: -1}"
 RANDOM = (LR, "searcher.name=random", "searcher.max_trials=3")
@@ -34,20 +32,11 @@ def engine() -> None:
 
 
 @pytest.fixture(scope="module")
-def experiment(shapes_context, tmp_path_factory) -> pathlib.Path:
-    """A RetinaNet in small: 18 batches in three epochs."""
-    write = yaml_writer(tmp_path_factory.mktemp("search"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(shapes_context)
-        return small_experiment(RETINANET, write)
-
-
-@pytest.fixture(scope="module")
-def searched(experiment, shapes_context, tmp_path_factory) -> tuple[pathlib.Path, str, pathlib.Path]:
+def searched(retinanet, shapes_context, tmp_path_factory) -> tuple[pathlib.Path, str, pathlib.Path]:
     """The directory of a random search, what it printed, and the home that it had."""
     folder, home = tmp_path_factory.mktemp("random"), tmp_path_factory.mktemp("home")
     output = folder / "output"
-    done = model_def("search", str(experiment), *RANDOM, "--output", str(output), cwd=shapes_context, HOME=str(home))
+    done = model_def("search", str(retinanet), *RANDOM, "--output", str(output), cwd=shapes_context, HOME=str(home))
     return output, done.stdout, home
 
 
@@ -79,18 +68,18 @@ def test_the_best_trial_is_what_train_makes_with_its_command(searched, shapes_co
     assert metrics(tmp_path / "run/metrics.jsonl") == metrics(output / f"trials/00{best}/metrics.jsonl")
 
 
-def test_a_search_that_was_killed_goes_on_and_ends_alike(experiment, searched, shapes_context, tmp_path):
+def test_a_search_that_was_killed_goes_on_and_ends_alike(retinanet, searched, shapes_context, tmp_path):
     output = tmp_path / "output"
-    with begun(experiment, output, shapes_context) as process:
+    with begun(retinanet, output, shapes_context) as process:
         process.kill()
     assert len(events(output, "end")) < 3
-    model_def("search", str(experiment), *RANDOM, "--resume", str(output), cwd=shapes_context)
+    model_def("search", str(retinanet), *RANDOM, "--resume", str(output), cwd=shapes_context)
     assert last(output) == last(searched[0])
 
 
-def test_a_search_that_is_stopped_says_how_to_go_on(experiment, shapes_context, tmp_path):
+def test_a_search_that_is_stopped_says_how_to_go_on(retinanet, shapes_context, tmp_path):
     output = tmp_path / "output"
-    with begun(experiment, output, shapes_context) as process:
+    with begun(retinanet, output, shapes_context) as process:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 128 + signal.SIGTERM, errors
@@ -99,9 +88,9 @@ def test_a_search_that_is_stopped_says_how_to_go_on(experiment, shapes_context, 
 
 
 @contextlib.contextmanager
-def begun(experiment: pathlib.Path, output: pathlib.Path, cwd: pathlib.Path) -> Iterator[subprocess.Popen[str]]:
+def begun(retinanet: pathlib.Path, output: pathlib.Path, cwd: pathlib.Path) -> Iterator[subprocess.Popen[str]]:
     """A search that has measured something."""
-    command = [sys.executable, "-m", "model_def", "search", str(experiment), *RANDOM, "--output", str(output)]
+    command = [sys.executable, "-m", "model_def", "search", str(retinanet), *RANDOM, "--output", str(output)]
     process = subprocess.Popen(command, cwd=cwd, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
     try:
         end = time.monotonic() + SECONDS
@@ -115,9 +104,9 @@ def begun(experiment: pathlib.Path, output: pathlib.Path, cwd: pathlib.Path) -> 
         process.wait()
 
 
-def test_bad_trials_are_stopped_early(experiment, shapes_context, tmp_path):
+def test_bad_trials_are_stopped_early(retinanet, shapes_context, tmp_path):
     output = tmp_path / "output"
-    done = model_def("search", str(experiment), *ASHA, "--output", str(output), cwd=shapes_context)
+    done = model_def("search", str(retinanet), *ASHA, "--output", str(output), cwd=shapes_context)
     lengths = {line["trial"]: line["length"] for line in events(output)}
     assert "compared after 1, 3 epochs" in done.stdout
     assert set(lengths.values()) == {1, 3}
@@ -127,10 +116,10 @@ def test_bad_trials_are_stopped_early(experiment, shapes_context, tmp_path):
     assert state.resolve().name == "6", "stopped after its first epoch, and saved"
 
 
-def test_a_mistake_in_the_experiment_ends_the_search(experiment, shapes_context, tmp_path):
+def test_a_mistake_in_the_experiment_ends_the_search(retinanet, shapes_context, tmp_path):
     wrong = "train_dataloader.dataset.ann_file=none.json"
     done = model_def(
-        "search", str(experiment), *RANDOM, wrong, "--output", str(tmp_path / "o"), cwd=shapes_context, code=2
+        "search", str(retinanet), *RANDOM, wrong, "--output", str(tmp_path / "o"), cwd=shapes_context, code=2
     )
     assert "none.json" in done.stderr
     assert "Traceback" not in done.stderr

@@ -10,8 +10,7 @@ import sys
 import pytest
 
 from model_def.searching.process import Task, TrialProcesses
-from tests.integration.test_parity import small_experiment
-from tests.support.commands import ENVIRONMENT, yaml_writer
+from tests.support.commands import ENVIRONMENT
 from tests.support.trainings import run, same_run
 
 KILLED = """
@@ -28,19 +27,10 @@ time.sleep(600)
 
 
 @pytest.fixture(scope="module")
-def experiment(shapes_context, tmp_path_factory) -> pathlib.Path:
-    """A RetinaNet in small: 18 batches in three epochs."""
-    write = yaml_writer(tmp_path_factory.mktemp("trial"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(shapes_context)
-        return small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write)
-
-
-@pytest.fixture(scope="module")
-def whole(experiment, shapes_context, tmp_path_factory) -> pathlib.Path:
+def whole(retinanet, shapes_context, tmp_path_factory) -> pathlib.Path:
     """What `train` makes of it."""
     output = tmp_path_factory.mktemp("whole") / "run"
-    run(experiment, output, cwd=shapes_context)
+    run(retinanet, output, cwd=shapes_context)
     return output
 
 
@@ -58,18 +48,18 @@ def trained(task: Task, *, until: int = 99) -> list[int]:
         trial.stop()
 
 
-def test_a_trial_is_stopped_after_a_validation_and_goes_on(experiment, whole, shapes_context, tmp_path):
-    task = Task(file=experiment, assignments=(), directory=shapes_context, output=tmp_path / "001")
+def test_a_trial_is_stopped_after_a_validation_and_goes_on(retinanet, whole, shapes_context, tmp_path):
+    task = Task(file=retinanet, assignments=(), directory=shapes_context, output=tmp_path / "001")
     assert trained(task, until=6) == [6]
     assert (task.output / "checkpoints/latest").resolve().name == "6", "not one batch more, and saved"
     assert trained(task) == [12, 18]
     same_run(task.output, whole)
 
 
-def test_a_trial_saves_when_the_search_is_killed(experiment, whole, shapes_context, tmp_path):
+def test_a_trial_saves_when_the_search_is_killed(retinanet, whole, shapes_context, tmp_path):
     output = tmp_path / "001"
     search = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(experiment), str(output)],
+        [sys.executable, "-c", KILLED, str(retinanet), str(output)],
         cwd=shapes_context,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
@@ -79,13 +69,13 @@ def test_a_trial_saves_when_the_search_is_killed(experiment, whole, shapes_conte
     search.send_signal(signal.SIGKILL)
     search.wait()
     # The next one waits for the lock of the first, which is still saving.
-    assert trained(Task(file=experiment, assignments=(), directory=shapes_context, output=output))[-1] == 18
+    assert trained(Task(file=retinanet, assignments=(), directory=shapes_context, output=output))[-1] == 18
     same_run(output, whole)
 
 
-def test_a_mistake_is_told(experiment, shapes_context, tmp_path):
+def test_a_mistake_is_told(retinanet, shapes_context, tmp_path):
     wrong = ("train_dataloader.dataset.ann_file=none.json",)
-    trial = TrialProcesses(Task(file=experiment, assignments=wrong, directory=shapes_context, output=tmp_path / "001"))
+    trial = TrialProcesses(Task(file=retinanet, assignments=wrong, directory=shapes_context, output=tmp_path / "001"))
     while not (news := trial.news(1.0)):
         pass
     trial.stop()

@@ -17,7 +17,6 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.cluster.fixtures import Cluster, cluster, uploaded
-from tests.integration.test_parity import small_experiment
 from tests.support import trainings
 from tests.support.commands import REPO, metrics, yaml_writer
 
@@ -27,12 +26,9 @@ IMAGES = 6
 
 
 @pytest.fixture(scope="module")
-def small(shapes_context, tmp_path_factory) -> pathlib.Path:
+def small(retinanet, tmp_path_factory) -> pathlib.Path:
     """A RetinaNet in small: 18 batches, 3 validations, with everything that can be watched."""
-    write = yaml_writer(tmp_path_factory.mktemp("small"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(shapes_context)
-        config = yaml.safe_load(small_experiment("retinanet/retinanet_r18_fpn_1x_coco.py", write).read_text())
+    write, config = yaml_writer(tmp_path_factory.mktemp("small")), yaml.safe_load(retinanet.read_text())
     config["hyperparameters"] |= {"pictures": IMAGES, "profile_batches": [3, 4]}
     return write(config | {"profiling": {"enabled": True}}, "watched.yaml")
 

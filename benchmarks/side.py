@@ -28,7 +28,7 @@ class Costs:
     """What one run costs.
 
     Attributes:
-        start: seconds from the start of the process to its first step.
+        start, start_cpu: seconds, and CPU seconds, from the start of the process to its first step.
         steps, data: of each iteration, seconds in all and seconds waiting for data.
         clock: the process's CPU seconds after each iteration.
         checkpoints: seconds of each saving.
@@ -36,6 +36,7 @@ class Costs:
 
     def __init__(self) -> None:
         self.start = 0.0
+        self.start_cpu = 0.0
         self.steps: list[float] = []
         self.data: list[float] = []
         self.clock: list[float] = []
@@ -65,6 +66,7 @@ class Costs:
             "cpu": (self.clock[-1] - self.clock[WARM_UP - 1]) / len(self.clock[WARM_UP:]),
             "data": statistics.mean(self.data[WARM_UP:]),
             "start": self.start,
+            "start_cpu": self.start_cpu,
             "checkpoint": statistics.mean(self.checkpoints),
             "memory": memory,
         }
@@ -78,6 +80,7 @@ def probe(costs: Costs) -> Any:
     class Probe(Hook):
         def before_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
             costs.start = costs.start or time.time() - STARTED
+            costs.start_cpu = costs.start_cpu or time.process_time()
 
         def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
             costs.steps.append(runner.message_hub.get_scalar("train/time").current())

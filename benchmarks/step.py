@@ -30,10 +30,10 @@ DATA = (
 SMALL_PICTURES = tuple(
     f"{name}_dataloader.dataset.pipeline.{place}.scale=[128,128]" for name, place in (("train", 2), ("val", 1))
 )
-# The experiment, and what makes it short: two epochs, a checkpoint after each, one validation at the end.
+# The experiment, and what makes it short: a few epochs, a checkpoint after each, one validation at the end.
 MODELS = {
     "small: the quickstart's RetinaNet-R18": (
-        "experiments/quickstart.yaml", "train_cfg.max_epochs=2", "train_cfg.val_interval=2", "scheduling_unit=10",
+        "experiments/quickstart.yaml", "train_cfg.max_epochs=4", "train_cfg.val_interval=4", "scheduling_unit=10",
         "schedule=keep",
     ),
     "large: Faster R-CNN R50, as the zoo has it": (
@@ -49,6 +49,7 @@ ROWS = {
     "data": "of these, waiting for data",
     "cpu": "CPU seconds an iteration",
     "start": "seconds from start to first step",
+    "start_cpu": "CPU seconds from start to first step",
     "checkpoint": "seconds to save a checkpoint",
     "memory": "peak memory in MiB",
 }

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from model_def import commands, data_commands
 from model_def.arguments import HELP, PROGRAM, parse
 from model_def.errors import MMDetTrialError, Stopped, is_disk_full
+from model_def.garbage import uncollected
 from model_def.lasting import own_line
 
 if TYPE_CHECKING:
@@ -95,11 +96,12 @@ def _search(arguments: argparse.Namespace) -> int:
 
 
 def _run(experiment: Experiment, arguments: argparse.Namespace, *, output: Path, checkpoint: Path | None) -> None:
-    from model_def.report.console import make_console
-    from model_def.report.progress import ProgressHook
-    from model_def.report.quiet import quiet
-    from model_def.report.summary import summarize
-    from model_def.train import train
+    with uncollected(modules=True):
+        from model_def.report.console import make_console
+        from model_def.report.progress import ProgressHook
+        from model_def.report.quiet import quiet
+        from model_def.report.summary import summarize
+        from model_def.train import train
 
     console = make_console()
     shown = ["--master", arguments.master] if arguments.master else []

@@ -6,12 +6,13 @@ scikit-learn, matplotlib, SciPy, torch's compiler and its meta device. A process
 
 from __future__ import annotations
 
-import gc
 import importlib
 import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+from model_def.garbage import uncollected
 
 # Imported in a `try`, with a substitute: mmengine's ZeroRedundancyOptimizer, mmdet's tracklets and PAA head.
 OPTIONAL = ("torch.distributed.optim", "seaborn", "sklearn", "sklearn.gaussian_process", "sklearn.mixture")
@@ -37,14 +38,12 @@ def import_lightly() -> None:
     missing = {name: standin for name, standin in standins.items() if name not in sys.modules}
     sys.modules.update(missing)
     sys.modules.setdefault(COMPILER, _NoCompiler(COMPILER))
-    gc.disable()  # modules are no garbage; looking for some among them takes a tenth of the time
     try:
-        from mmdet.utils import register_all_modules
+        with uncollected(modules=True):
+            from mmdet.utils import register_all_modules
 
-        register_all_modules(init_default_scope=False)
+            register_all_modules(init_default_scope=False)
     finally:
-        gc.freeze()
-        gc.enable()
         for name in missing:  # whoever uses them from now on gets the real ones
             sys.modules.pop(name, None)
     torch: Any = sys.modules["torch"]

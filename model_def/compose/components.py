@@ -16,6 +16,7 @@ import torch.nn as nn
 from mmengine.registry import Registry
 
 from model_def.fields import nearest
+from model_def.garbage import uncollected
 
 # Keys that whoever builds a component takes out of its config before the constructor sees it.
 BUILDER_KEYS = ("type", "_scope_", "_delete_", "priority", "convert_to_iter_based", "constructor", "paramwise_cfg")
@@ -96,9 +97,10 @@ def _registered(name: str) -> tuple[Callable[..., Any], ...]:
 @functools.cache
 def _registries() -> tuple[Registry, ...]:
     """mmdet's registries, then mmcv's, then mmengine's, with all of their modules imported."""
-    from mmdet.utils import register_all_modules  # heavy: seconds
+    with uncollected(modules=True):
+        from mmdet.utils import register_all_modules  # heavy: seconds
 
-    register_all_modules(init_default_scope=False)
+        register_all_modules(init_default_scope=False)
     roots = [value for value in vars(mmengine.registry).values() if isinstance(value, Registry)]
     scopes = {"mmdet": 0, "mmcv": 1}
     return tuple(sorted((r for root in roots for r in _family(root)), key=lambda r: scopes.get(r.scope, 2)))

@@ -15,7 +15,7 @@ from mmengine.evaluator import BaseMetric
 from model_def.evaluate.counted import Counted, nothing_found
 from model_def.evaluate.evaluators import LVIS_NAME, substitutes
 from model_def.evaluate.kept import Written, handover
-from model_def.evaluate.shadow import modules_of, numpy_with, shadowed
+from model_def.evaluate.shadow import for_older_numpy, modules_of, numpy_with, shadowed
 from model_def.garbage import uncollected
 
 
@@ -125,6 +125,8 @@ def keep_exact(metric: BaseMetric, *, fast: bool = True) -> None:
                 stack.enter_context(uncollected())  # else a million detections are looked through again and again
             for module in modules_of(metric):
                 stack.enter_context(shadowed(module, watch.names(module, fast=fast)))
+                for helper, names in for_older_numpy(module):
+                    stack.enter_context(shadowed(helper, names))
             metrics = compute(*results)
         metric.counted += watch.counted or nothing_found(metric)
         return {name: watch.exact(value) for name, value in metrics.items()}

@@ -33,6 +33,16 @@ def modules_of(metric: BaseMetric) -> list[ModuleType]:
     return list(dict.fromkeys(sys.modules[cls.__module__] for cls in classes))
 
 
+def for_older_numpy(module: ModuleType) -> Iterator[tuple[ModuleType, dict[str, Any]]]:
+    """The modules that a metric's `module` calls and that use names that numpy has given up, with what they are to see.
+
+    mmdet's CityScapesMetric calls cityscapesscripts' evaluator, which stops at `np.in1d` with numpy 2.4.
+    """
+    for helper in [value for value in vars(module).values() if isinstance(value, ModuleType)]:
+        if helper.__name__.startswith("cityscapesscripts."):
+            yield helper, {"np": numpy_with(in1d=np.isin)}
+
+
 def numpy_with(**names: Any) -> ModuleType:
     """numpy with some of its names replaced or added."""
     module = ModuleType("numpy")

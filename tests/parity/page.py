@@ -32,7 +32,7 @@ losses and evaluators are the config's own. A model that doesn't hold together w
 small (`shrunk`: `wide` keeps most channels, `larger` has larger images, `images` keeps the model, `full` all; where
 random weights diverged, `calm` has batch norm normalise in place of `norm_eval`, and a still smaller learning rate).
 mmcv's own SyncBN, which needs a GPU, is torch's here; a language model is a small BERT of random weights. Stock gets
-back the name `np.float`, which the lvis package uses.
+back the names `np.float` and `np.in1d`, which the lvis and Cityscapes packages use.
 
 | | |
 | --- | --- |

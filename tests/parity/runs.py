@@ -107,7 +107,8 @@ def train_stock(config_file: str, work_dir: str) -> None:
     from mmengine.config import Config
     from mmengine.runner import Runner
 
-    np.float = float  # the lvis package still uses this name, which numpy has given up; without it stock can't compare
+    # Names that numpy has given up, and the lvis and Cityscapes packages still use; without them stock can't compare.
+    np.float, np.in1d = float, np.isin
     config = Config.fromfile(config_file)
     config.work_dir = work_dir
     Runner.from_cfg(config).train()

@@ -8,6 +8,16 @@ from tests.support.place import Mistake, Place, assert_refused, says, written
 
 CONFIG = "retinanet/retinanet_r18_fpn_1x_coco.py"
 BATCH = "  global_batch_size: 2\n"
+MY_LOOP = """
+from mmdet.registry import LOOPS
+from mmengine.runner import EpochBasedTrainLoop
+
+@LOOPS.register_module(force=True)
+class MyLoop(EpochBasedTrainLoop):
+    def run(self):
+        print("mine")
+        return super().run()
+"""
 
 
 def merged(text: str) -> dict:
@@ -67,6 +77,13 @@ CONFIGS: dict[str, Mistake] = {
         "num_workers option should be non-negative",
         "override_mmdet_config.train_dataloader)",
         arguments=("train_dataloader.num_workers=-1",),
+    ),
+    "a loop that nobody else can drive": says(
+        "this train loop has a `run` of its own",
+        "MyLoop",
+        "a custom hook (custom_hooks)",
+        prepare=written("my_loop.py", MY_LOOP),
+        arguments=("custom_imports={imports: [my_loop]}", "train_cfg={_delete_: true, type: MyLoop, max_epochs: 2}"),
     ),
     "half a validation": says(
         "val_evaluator is missing", "val_dataloader=null val_cfg=null", arguments=("val_evaluator=null",)

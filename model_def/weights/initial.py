@@ -44,6 +44,8 @@ def without_downloads(config: Config) -> Config:
             node["init_cfg"] = None
         if "://" in str(node.get("teacher_ckpt")):
             node["teacher_ckpt"] = None
+        if node.get("pretrained") is True:  # timm's models fetch their own
+            node["pretrained"] = False
     return Config({**tree, "load_from": None})
 
 

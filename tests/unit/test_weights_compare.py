@@ -7,6 +7,7 @@ from torch import nn
 
 from model_def.errors import WeightsError
 from model_def.experiment import load_experiment
+from model_def.weights import without_downloads
 from model_def.weights.compare import compared
 
 
@@ -54,3 +55,12 @@ def test_a_file_that_training_could_not_read(told, wanted, where, next_step):
     problem = error.value.problems[0]
     assert (problem.value, problem.where) == (next(iter(wanted.values())), where)
     assert next_step in problem.next
+
+
+def test_a_look_needs_nothing_from_the_network():
+    backbone = {"type": "TIMMBackbone", "pretrained": True}
+    neck = {"init_cfg": {"type": "Pretrained", "checkpoint": "torchvision://resnet50"}}
+    offline = without_downloads(Config({"model": {"backbone": backbone, "neck": neck}, "load_from": "https://a/b.pth"}))
+    assert offline.model.backbone.pretrained is False
+    assert offline.model.neck.init_cfg is None
+    assert offline.load_from is None

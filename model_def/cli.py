@@ -52,6 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if is_disk_full(error):
             _say(f"the disk is full: {error.filename or error}\n  next:    free some room, then start again")
             return 2
+        from model_def.environment import unfit_torchvision
+
+        if mismatch := unfit_torchvision(error):
+            _say(mismatch)
+            return 2
         defect = f"this is a defect: please report the lines above, with the output of `{PROGRAM} env`"
         own = own_line(error)
         _say(traceback.format_exc() + (f"the last line of your own code before that is {own}" if own else defect))

@@ -8,6 +8,8 @@ import platform
 from collections.abc import Iterator
 from importlib import metadata
 
+from model_def.errors import Problem
+
 STACKS = {"openmmlab": ("mmengine", "mmcv", "mmdet"), "onedl": ("onedl-mmengine", "onedl-mmcv", "onedl-mmdetection")}
 _OTHERS = ("torch", "torchvision", "determined", "numpy", "opencv-python-headless", "pycocotools", "tensorboard")
 
@@ -33,6 +35,22 @@ def version(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
+
+
+def unfit_torchvision(error: BaseException) -> str | None:
+    """What to do about a torchvision that was made for another torch, if that is what `error` means.
+
+    Any package may import it (transformers does), and no operator of it is known to torch then.
+    """
+    if "torchvision::" not in str(error):
+        return None
+    problem = Problem(
+        what="torchvision was made for another torch than the one that is installed here",
+        value=f"torchvision {version('torchvision')}, torch {version('torch')}",
+        allowed="the release that fits this torch, or none: nothing here needs torchvision",
+        next="pip uninstall torchvision",
+    )
+    return str(problem)
 
 
 def _ops() -> str:

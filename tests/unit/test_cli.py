@@ -126,6 +126,7 @@ def test_resume_takes_a_path_or_none(arguments, path, assignments):
         (Stopped("go on with --resume", signal_number=signal.SIGINT), 130, "go on with --resume"),
         (KeyboardInterrupt(), 130, "stopped before there was anything to save"),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere"), 2, "the disk is full: /somewhere"),
+        (RuntimeError("operator torchvision::nms does not exist"), 2, "next:    pip uninstall torchvision"),
     ],
 )
 def test_what_is_foreseen_becomes_a_message_and_an_exit_code(error, code, message, monkeypatch, capsys):

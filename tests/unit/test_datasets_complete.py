@@ -29,12 +29,10 @@ def start_build(root: Path, images: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
 
 
-def test_a_second_call_does_nothing_and_is_quick(tmp_path: Path) -> None:
+def test_a_second_call_does_nothing(tmp_path: Path) -> None:
     first = made(tmp_path / "set")
     inode = (tmp_path / "set").stat().st_ino
-    start = time.perf_counter()
     second = made(tmp_path / "set")
-    assert time.perf_counter() - start < 0.1
     assert (first.fresh, second.fresh) == (True, False)
     assert first.splits == second.splits
     assert (tmp_path / "set").stat().st_ino == inode

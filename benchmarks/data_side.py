@@ -1,8 +1,9 @@
 """Loads a data set once in one way, and prints what it costs as JSON: `benchmarks.data` compares them.
 
-    python -m benchmarks.data_side disk|store|boto3|tar FOLDER [BACKEND_ARGS]
+    python -m benchmarks.data_side disk|store|boto3|tar FOLDER [BACKEND_ARGS [decode|train]]
 
 All decode the same JPEGs to 640 × 480 in two workers, in batches of 8, with the transforms and the loader of training.
+With `train` they go through the pipeline of the zoo's Faster R-CNN: boxes too, 1333 × 800, flips.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ BATCH, WORKERS, EPOCHS = 8, 2, 2
 WARM_UP = 10  # batches: workers start, clients connect
 SCALE = (640, 480)
 BUCKET = "coco"
+PIPELINES: dict[str, list[dict[str, Any]]] = {
+    "decode": [{"type": "Resize", "scale": SCALE}, {"type": "mmdet.PackDetInputs"}],
+    "train": [
+        {"type": "mmdet.LoadAnnotations", "with_bbox": True},
+        {"type": "mmdet.Resize", "scale": (1333, 800), "keep_ratio": True},
+        {"type": "mmdet.RandomFlip", "prob": 0.5},
+        {"type": "mmdet.PackDetInputs"},
+    ],
+}
 
 
 @TRANSFORMS.register_module()
@@ -74,13 +84,11 @@ def with_image(results: dict[str, Any], body: bytes) -> dict[str, Any]:
     return {**results, "img": image, "img_shape": image.shape[:2], "ori_shape": image.shape[:2]}
 
 
-def dataset(root: str, annotations: str, load: dict[str, Any], backend_args: dict[str, Any] | None) -> dict[str, Any]:
+def dataset(root: str, annotations: str, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
     """The config of a data set of images."""
-    pipeline = [load, {"type": "Resize", "scale": SCALE}, {"type": "mmdet.PackDetInputs"}]
-    own = {"backend_args": backend_args} if backend_args else {}
     return {
         "type": "mmdet.CocoDataset", "ann_file": annotations, "data_prefix": {"img": root}, "pipeline": pipeline,
-        "metainfo": {"classes": ("thing",)}, **own,
+        "metainfo": {"classes": ("thing",)},
     }  # fmt: skip
 
 
@@ -97,17 +105,17 @@ def loader(config: dict[str, Any]) -> DataLoader[Any]:
     return built
 
 
-def build(way: str, folder: pathlib.Path, backend_args: dict[str, Any]) -> Iterable[Any]:
+def build(way: str, folder: pathlib.Path, backend_args: dict[str, Any], pipeline: str) -> Iterable[Any]:
     """The loader of one way."""
-    annotations = str(folder / "annotations.json")
     load: dict[str, Any] = {"type": "LoadImageFromFile"}
-    if way == "disk":
-        return placed(loader(dataset(f"{folder}/{BUCKET}/", annotations, load, None)), waits=False)
+    roots = {"disk": f"{folder}/{BUCKET}/", "store": f"s3://{BUCKET}/", "boto3": ""}
     if way == "store":
         load["backend_args"] = backend_args
-        return placed(loader(dataset(f"s3://{BUCKET}/", annotations, load, None)), waits=False)
-    if way == "boto3":
-        return loader(dataset("", annotations, {"type": "LoadWithBoto3"}, None))
+    elif way == "boto3":
+        load["type"] = "LoadWithBoto3"
+    if way in roots:
+        built = loader(dataset(roots[way], str(folder / "annotations.json"), [load, *PIPELINES[pipeline]]))
+        return built if way == "boto3" else placed(built, waits=False)
     shards = sorted(path.name for path in (folder / BUCKET).glob("*.tar"))
     transforms = [Resize(scale=SCALE), TRANSFORMS.build({"type": "mmdet.PackDetInputs", "meta_keys": ("img_id",)})]
     tars = Tars(shards, transforms)
@@ -137,12 +145,12 @@ def epoch(batches: Iterable[Any]) -> dict[str, float]:
     return {"rate": images / seconds, "cpu": 1000 * (seconds_of_cpu() - cpu) / images, "memory": memory / 2**20}
 
 
-def main(way: str, folder: str, backend_args: str = "{}") -> None:
+def main(way: str, folder: str, backend_args: str = "{}", pipeline: str = "decode") -> None:
     """Load twice."""
     torch.set_num_threads(1)
     register_all_modules()
     register()
-    batches = build(way, pathlib.Path(folder), json.loads(backend_args))
+    batches = build(way, pathlib.Path(folder), json.loads(backend_args), pipeline)
     print(json.dumps([epoch(batches) for _ in range(EPOCHS)]))
 
 

@@ -37,7 +37,7 @@ def check_images(dataset: dict[str, Any], place: str, experiment: Experiment) ->
     if (dataset.get("backend_args") or {}).get("backend") == "fake":
         return "not looked at: the images are made"
     if is_remote(name):
-        return _check_objects(name, dataset, where, place_of(experiment, place, "ann_file"), experiment)
+        return _check_objects(name, dataset, place, experiment)
     if not is_local(name):
         return "not looked at: the images are not on this machine"
     require_root(dataset, place, experiment)
@@ -51,13 +51,16 @@ def check_images(dataset: dict[str, Any], place: str, experiment: Experiment) ->
     annotations = read_coco(local(annotated, experiment.directory), place_of(experiment, place, "ann_file"))
     files = [folder / image.file_name for image in remaining(annotations, dataset)]
     _check_there(sample(files, LOOKED_AT), folder, where)
-    _check_opens([(str(file), file) for file in sample(files, OPENED)], where)
-    return f"{folder}: {min(len(files), LOOKED_AT)} of {len(files)} files are there"
+    left_out = _check_opens(
+        [(str(file), file) for file in sample(files, OPENED)], where, _may_be_broken(place, experiment)
+    )
+    return f"{folder}: {min(len(files), LOOKED_AT)} of {len(files)} files are there{left_out}"
 
 
-def _check_objects(folder: str, dataset: dict[str, Any], where: str, listed: str, experiment: Experiment) -> str:
+def _check_objects(folder: str, dataset: dict[str, Any], place: str, experiment: Experiment) -> str:
     """A few of the images in a store: `data check` looks at all of them."""
     annotated, backend_args = annotation_file(dataset), dataset.get("backend_args")
+    where, listed = place_of(experiment, place, "img_prefix"), place_of(experiment, place, "ann_file")
     if not is_coco(dataset) or not can_be_read(annotated):
         return "not looked at: `data check` does"
     with on_disk(annotated, backend_args, context=experiment.directory, where=listed) as path:
@@ -67,8 +70,8 @@ def _check_objects(folder: str, dataset: dict[str, Any], where: str, listed: str
     with storage_errors(where, backend):
         backend.fetch_ahead(files)
         contents = [(file, io.BytesIO(backend.get(file))) for file in files]
-    _check_opens(contents, where)
-    return f"{folder}: {len(files)} of {len(images)} images were fetched and opened"
+    left_out = _check_opens(contents, where, _may_be_broken(place, experiment))
+    return f"{folder}: {len(files)} of {len(images)} images were fetched and opened{left_out}"
 
 
 def sample(items: list[T], count: int) -> list[T]:
@@ -92,17 +95,25 @@ def _check_there(files: list[Path], folder: Path, where: str) -> None:
         )
 
 
-def _check_opens(files: Sequence[tuple[str, Path | io.BytesIO]], where: str) -> None:
-    """Open what each file has: itself, or bytes that were fetched."""
+def _may_be_broken(place: str, experiment: Experiment) -> int | None:
+    """How many images may be broken; None where training doesn't leave them out."""
+    return experiment.hyperparameters.max_broken_images if place.startswith("train_dataloader") else None
+
+
+def _check_opens(files: Sequence[tuple[str, Path | io.BytesIO]], where: str, most: int | None) -> str:
+    """Open what each file has: itself, or bytes that were fetched. Says how many of `most` broken ones there are."""
     broken = list(_broken(files))
-    if broken:
+    if len(broken) > (most or 0):
+        first = broken[0][0]
         raise DataError(
             what=f"{len(broken)} of {len(files)} images that were opened are broken",
             value=", ".join(f"{file.rpartition('/')[2]} ({reason})" for file, reason in broken[:NAMED]),
-            where=f"{where}: {broken[0][0].rpartition('/')[0]}",
+            where=f"{where}: {first.rpartition('/')[0]}",
             allowed="whole image files, such as JPEG or PNG",
-            next=f"ls -l {broken[0][0]}",
+            next=("upload it again" if is_remote(first) else f"ls -l {first}")
+            + ("" if most is None else f"; `max_broken_images: {max(10, 2 * len(broken))}` leaves such images out"),
         )
+    return f"; {len(broken)} broken, left out (max_broken_images: {most})" if broken else ""
 
 
 def _broken(files: Sequence[tuple[str, Path | io.BytesIO]]) -> Iterator[tuple[str, str]]:

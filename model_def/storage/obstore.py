@@ -1,4 +1,4 @@
-"""Reads with the package `obstore`, which takes a fraction of the CPU time of boto3 and google-cloud-storage."""
+"""Reads with the package `obstore`, which takes less CPU time than boto3 and google-cloud-storage."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from model_def.storage.endpoint import endpoint, host
 from model_def.storage.options import Options
 from model_def.storage.patience import Patience
 from model_def.storage.per_process import PerProcess
+from model_def.storage.s3_direct import Direct
 from model_def.storage.s3_errors import told
-from model_def.storage.whole import s3_check
+from model_def.storage.whole import Check, s3_check
 
 PART = 64 << 20  # bytes: larger files are uploaded in parts
 PIECE = 1 << 20
@@ -31,6 +32,7 @@ class S3Client:
         self._options = options
         self._patience = patience or Patience()
         self._boto = PerProcess(self._make)
+        self._direct = PerProcess(self._make_direct)
 
     def get(self, address: Address) -> Blob:
         return self._patience(lambda: self._get(address))
@@ -73,12 +75,22 @@ class S3Client:
         self._patience(lambda: self._asked("copy", source, where, target.bucket, target.key))
 
     def _get(self, address: Address) -> Blob:
-        answer, check = self._opened(address)
-        with self._translated(address, answered=True), contextlib.closing(answer["Body"]) as stream:
+        with self._translated(address):
+            found = self._direct().open(address)
+        if found is not None:
+            return self._whole(address, found.raw, found.headers)
+        answer, _ = self._opened(address)
+        blob = self._whole(address, answer["Body"], answer["ResponseMetadata"]["HTTPHeaders"])
+        self._direct().leave(address)
+        return blob
+
+    def _whole(self, address: Address, opened: Any, headers: Mapping[str, str]) -> Blob:
+        check = self._check(address, headers)
+        with self._translated(address, answered=True), contextlib.closing(opened) as stream:
             body = stream.read()
         check.update(body)
         check.done()
-        return Blob(body=body, version=_etag(answer))
+        return Blob(body=body, version=headers.get("etag", "").strip('"'))
 
     def _get_file(self, address: Address, path: Path) -> str:
         answer, check = self._opened(address)
@@ -89,10 +101,12 @@ class S3Client:
         check.done()
         return _etag(answer)
 
-    def _opened(self, address: Address) -> tuple[dict[str, Any], Any]:
+    def _opened(self, address: Address) -> tuple[dict[str, Any], Check]:
         answer = self._asked("get_object", address, Bucket=address.bucket, Key=address.key, ChecksumMode="ENABLED")
-        headers = answer["ResponseMetadata"]["HTTPHeaders"]
-        return answer, s3_check(address, headers, amazon="amazonaws" in self._boto().meta.endpoint_url)
+        return answer, self._check(address, answer["ResponseMetadata"]["HTTPHeaders"])
+
+    def _check(self, address: Address, headers: Mapping[str, str]) -> Check:
+        return s3_check(address, headers, amazon="amazonaws" in self._boto().meta.endpoint_url)
 
     def _piece(self, address: Address, stream: Any) -> bytes:
         with self._translated(address, answered=True):  # and not the writing: a full disk is no mistake of the server
@@ -126,6 +140,9 @@ class S3Client:
         except (BotoCoreError, ClientError, HTTPError, ConnectionError, TimeoutError, ValueError) as error:
             server = host(endpoint("s3", self._options))
             raise told(error, address, server=server, answered=answered) from error
+
+    def _make_direct(self) -> Direct:
+        return Direct(self._boto())
 
     def _make(self) -> Any:
         import boto3.session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 
+# A bucket: its certificate fits https://s3.amazonaws.com/images.cocodataset.org alone, which `--from` takes too.
 HOME = "http://images.cocodataset.org"
 STUFF = "http://calvin.inf.ed.ac.uk/wp-content/uploads/data/cocostuffdataset"
 SPLITS = {2014: ("train", "val", "test"), 2017: ("train", "val", "test", "unlabeled")}
@@ -14,11 +15,13 @@ SIZES = {
     "train2017.zip": 19_336_861_798,
     "val2017.zip": 815_585_330,
     "test2017.zip": 6_646_970_404,
+    "unlabeled2017.zip": 20_126_613_414,
     "annotations_trainval2017.zip": 252_907_541,
     "panoptic_annotations_trainval2017.zip": 860_725_834,
     "stuff_annotations_trainval2017.zip": 1_148_688_564,
     "train2014.zip": 13_510_573_713,
     "val2014.zip": 6_645_013_297,
+    "test2014.zip": 6_660_437_059,
     "annotations_trainval2014.zip": 252_872_794,
 }
 

@@ -145,6 +145,12 @@ IMAGE: dict[str, Mistake] = {
     "one is missing": says(
         "1 of 4 images that were looked for are missing: '000002.png'", IMAGES, prepare=without("train/000002.png")
     ),
+    "one more than may be": says(
+        "2 of 4 images that were opened are broken",
+        "`max_broken_images: 10` leaves such images out",
+        arguments=("max_broken_images=1",),
+        prepare=lambda place: (cut("train/000001.png")(place), cut("train/000002.png")(place)),
+    ),
     "one is cut off": says("'000002.png (image file is truncated)'", "tiny.yaml:9:31", prepare=cut("val/000002.png")),
     "one is empty": says("'000003.png (not an image)'", IMAGES, prepare=holding("train/000003.png", "")),
     "one is text": says("'000001.png (not an image)'", IMAGES, prepare=holding("train/000001.png", "<html>")),
@@ -162,7 +168,14 @@ def test_annotations(name: str, command: str, place: Place) -> None:
 @pytest.mark.parametrize("name", IMAGE)
 def test_images(name: str, command: str, place: Place) -> None:
     IMAGE[name].make(place)
-    assert_refused(place, command, "tiny.yaml", words=IMAGE[name].says)
+    assert_refused(place, command, "tiny.yaml", *IMAGE[name].arguments, words=IMAGE[name].says)
+
+
+def test_broken_images_that_may_be_are_left_out(place: Place) -> None:
+    cut("train/000002.png")(place)
+    code, out, err = place.run("check", "tiny.yaml", "max_broken_images=1")
+    assert (code, err) == (0, "")
+    assert "4 of 4 files are there; 1 broken, left out (max_broken_images: 1)" in " ".join(out.split())
 
 
 @pytest.mark.parametrize("command", ["train", "check"])

@@ -68,7 +68,7 @@ class FaultServer:
         urllib.request.urlopen(request, timeout=PATIENCE).close()
 
     def log(self) -> dict[str, dict[str, int]]:
-        """`asked`: how often each `bucket/key` was; `faults`: answers by kind; `agents`: requests by library."""
+        """`asked`: how often each `bucket/key` was; `faults`: answers by kind; `agents`: requests by library; `cpu`."""
         with urllib.request.urlopen(f"{self.url}/_log", timeout=PATIENCE) as answer:
             found: dict[str, dict[str, int]] = json.load(answer)
             return found

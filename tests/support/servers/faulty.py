@@ -16,6 +16,7 @@ import re
 import signal
 import socket
 import struct
+import time
 from collections import Counter
 from urllib.parse import parse_qsl, unquote
 
@@ -41,7 +42,9 @@ class Store:
 
     def log(self) -> str:
         """What was asked for so far, as JSON."""
-        return json.dumps({"asked": self.plan.asked(), "faults": dict(self.plan.faults), "agents": dict(self.agents)})
+        spent = {"ms": round(1000 * time.process_time())}
+        told = {"asked": self.plan.asked(), "faults": dict(self.plan.faults), "agents": dict(self.agents), "cpu": spent}
+        return json.dumps(told)
 
 
 class Connection(asyncio.Protocol):

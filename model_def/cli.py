@@ -125,6 +125,8 @@ def _run(experiment: Experiment, arguments: argparse.Namespace, *, output: Path,
             picture = _picture(outcome.output) if outcome.chief and outcome.best else None
     except Stopped as stop:
         message = f"stopped, and all is saved; go on with:\n  {command} --resume {shlex.quote(str(stop))}"
+        if not Path(str(stop), "checkpoints", "latest").exists():  # in the validation before the first batch
+            message = f"stopped before the first batch; start again with:\n  {command}"
         raise Stopped(message, signal_number=stop.exit_code - 128) from None
     summarize(outcome, seconds=seconds, train_command=command, picture=picture, console=console)
 

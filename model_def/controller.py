@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from determined import constants, core, pytorch
 
+from model_def.evaluate.leaving import Left
 from model_def.takeover import take_over
 from model_def.trial import MMDetCallback, MMDetTrial
 from model_def.weights.unpickle import check_plain
@@ -75,17 +76,47 @@ class _Described:
 
 
 class _Controller(pytorch._PyTorchTrialController):
-    """Adds what every process must do before the chief saves, keeps the working directory out of checkpoints, and loads
-    stock mmengine's checkpoints too.
+    """Adds what every process must do before the chief saves, keeps the working directory out of checkpoints, loads
+    stock mmengine's checkpoints too, and leaves a validation for a stop: the run that goes on makes it first.
     """
 
     code: pathlib.Path | None = None
     validate_now: Callable[[int], bool]
 
     def _validation_is_current(self) -> bool:
-        # Determined would validate at the end of training in any case; some loops do not (a late val_begin).
-        current: bool = super()._validation_is_current()
-        return current or not (self.state and self.validate_now(self.state.batches_trained))
+        # Determined would validate at the end of training in any case; some loops do not (a late val_begin). It would
+        # also take the master's word for a validation whose outcome the checkpoint that we go on from does not have.
+        batches = cast(pytorch._TrialState, self.state).batches_trained
+        made = cast(MMDetTrial, self.trial).last_validation.get("steps_completed") == batches
+        return made or not self.validate_now(batches)
+
+    def _validate(self) -> dict[str, Any]:
+        if not cast(MMDetTrial, self.trial).stop_pending():
+            with contextlib.suppress(Left):
+                metrics: dict[str, Any] = super()._validate()
+                return metrics
+        self._stop_requested()  # tells the master that we obey
+        raise pytorch._ShouldExit()
+
+    def _make_up(self) -> None:
+        """Make the validation that a stop has prevented, and save its outcome, as if there had been no stop."""
+        if self._validation_is_current():
+            return
+        self._validate()
+        self._checkpoint(already_exiting=False)
+        self._stop_requested()
+        self.context.reset_reducers()
+        if self.is_chief:
+            self.core_context.train.set_status("training")
+
+    def _train(self, length: pytorch.TrainUnit, train_boundaries: list[pytorch._TrainBoundary]) -> None:
+        pump = cast(MMDetTrial, self.trial).pump
+        complete = self._steps_until_complete(length) <= 0
+        if complete or pump.finished:
+            pump.arrive()  # the loop will not be asked for a batch
+        if pump.finished and not complete:
+            raise pytorch._ShouldExit()  # a hook of the run that we go on from has ended it
+        super()._train(length, train_boundaries)
 
     def _checkpoint(self, already_exiting: bool) -> None:
         for callback in self.callbacks.values():
@@ -100,6 +131,7 @@ class _Controller(pytorch._PyTorchTrialController):
             self.state = pytorch._TrialState(trial_id=self.trial_id, batches_trained=batches)
             return
         check_plain(load_path / "trial_state.pkl")
+        cast(MMDetTrial, self.trial).arrived = self._make_up
         super()._load(load_path)
 
     def _save(self, path: pathlib.Path) -> None:
@@ -143,7 +175,7 @@ def run(trial: MMDetTrial, plan: Plan, *, latest_checkpoint: str | None) -> None
     context._core.checkpoint = _described(context._core.checkpoint, trial, plan)
     controller.validate_now = plan.validate
     controller.run()
-    if trial.pump.finished:
+    if trial.pump.finished and controller._validation_is_current():
         trial.pump.finish()
 
 

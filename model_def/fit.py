@@ -62,7 +62,7 @@ def _fit(
         runner.register_hook(hook)
     before_data()
     with building("data, optimizer or schedule", composed, experiment), uncollected():
-        trial = MMDetTrial(context, runner)
+        trial = MMDetTrial(context, runner, stop_pending=platform.stop_pending)
     if runner.val_loop is not None:
         check_metric(runner.val_loop, experiment)
     plan = controller.Plan(

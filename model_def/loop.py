@@ -24,7 +24,8 @@ class Pump(abc.ABC):
         self.loop = runner.train_loop
         self._validates = False
         self._resumed: Mapping[str, Any] | None = None
-        self._restore_rng: Callable[[], None] = _nothing
+        self._resumed_at: Mapping[str, Any] | None = None
+        self._arrived: Callable[[], None] = _nothing
 
     def __len__(self) -> int:
         return len(self.loop.dataloader)
@@ -48,27 +49,33 @@ class Pump(abc.ABC):
         return self._validates and self.runner.val_loop is not None
 
     def state_dict(self) -> dict[str, Any]:
-        """Where this process's data is, and which hooks have switched its pipeline."""
-        switched = [hook._has_switched for hook in self._switching_hooks()]
-        return {"loader": self.loop.dataloader.state_dict(), "switched": switched}
+        """Where this process's data is, which hooks have switched its pipeline, and whether the loop validates now."""
+        return dict(self._resumed_at) if self._resumed_at is not None else self._place()
 
-    def resume(self, state: Mapping[str, Any], *, restore_rng: Callable[[], None]) -> None:
+    def _place(self) -> dict[str, Any]:
+        switched = [hook._has_switched for hook in self._switching_hooks()]
+        return {"loader": self.loop.dataloader.state_dict(), "switched": switched, "validates": self._validates}
+
+    def resume(self, state: Mapping[str, Any], *, arrived: Callable[[], None]) -> None:
         """Go on from `state`; the counters of the loop have been restored.
 
         Args:
             state: what `state_dict` returned, as plain data.
-            restore_rng: is called once, at the place in the loop where the state that it restores was taken.
+            arrived: is called once, at the place in the loop where the state was taken. It restores random numbers.
 
         Raises:
             WeightsError: it is the state of other data or workers.
         """
         self.loop.dataloader.check(state["loader"])
-        self._resumed = state
-        self._restore_rng = restore_rng
+        self._resumed = self._resumed_at = state
+        self._validates = state.get("validates", False)
+        self._arrived = arrived
 
-    def _take_rng(self) -> None:
-        self._restore_rng()
-        self._restore_rng = _nothing
+    def arrive(self) -> None:
+        """The loop is where the state was taken that it goes on from, if there is one."""
+        arrived, self._arrived = self._arrived, _nothing
+        arrived()
+        self._resumed_at = None
 
     def _switching_hooks(self) -> list[Any]:
         """The hooks that switch the pipeline once, and keep in mmdet's way whether they have."""
@@ -76,7 +83,11 @@ class Pump(abc.ABC):
 
     def begin(self) -> None:
         """What the loop does before its first batch; a resumed state must be in place."""
+        hub = self.runner.message_hub.runtime_info
+        # The counters as the last batch has left them, which a validation that is made up may look at.
+        counters = {name: hub[name] for name in ("epoch", "iter") if self._resumed_at is not None and name in hub}
         self.runner.call_hook("before_train")
+        hub.update(counters)
 
     def finish(self) -> None:
         """What the loop and the Runner do after the last validation."""
@@ -93,11 +104,11 @@ class EpochPump(Pump):
         while not self.finished:
             self._go_on()
             if not self._trained_in_epoch:
-                self._take_rng()
+                self.arrive()
             self.runner.call_hook("before_train_epoch")
             self.runner.model.train()
             batches = iter(self.loop.dataloader)  # draws a seed from torch's random numbers
-            self._take_rng()  # of a state that was taken in the middle of this epoch
+            self.arrive()  # at a state that was taken in the middle of this epoch
             yield from readable(batches)
 
     def _go_on(self) -> None:
@@ -141,15 +152,15 @@ class IterPump(Pump):
 
     by_epoch = False
 
-    def state_dict(self) -> dict[str, Any]:
+    def _place(self) -> dict[str, Any]:
         """Finite data is started anew in an epoch of its own counting."""
-        return {**super().state_dict(), "epoch": self.loop.dataloader_iterator._epoch}
+        return {**super()._place(), "epoch": self.loop.dataloader_iterator._epoch}
 
     def __iter__(self) -> Iterator[Any]:
         batches = self.loop.dataloader_iterator  # made with the loop
         self._go_on(batches)
         self.runner.call_hook("before_train_epoch")
-        self._take_rng()
+        self.arrive()
         while not self.finished:
             self.runner.model.train()
             with data_errors():

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import pathlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -49,15 +49,25 @@ class MMDetTrial(pytorch.PyTorchTrial):
     Args:
         context: Determined's.
         runner: the Runner to host.
+        stop_pending: asked after batches, on every process, whether to stop soon. It may be a collective.
 
     Attributes:
         last_validation: `steps_completed` and `metrics` of the last one, as JSON holds them; empty before the first.
+        arrived: called once where a resumed checkpoint was taken, its random numbers in place, before anything else.
     """
 
     last_validation: Mapping[str, Any] = MappingProxyType({})
 
-    def __init__(self, context: pytorch.PyTorchTrialContext, runner: ParkedRunner) -> None:
+    def __init__(
+        self,
+        context: pytorch.PyTorchTrialContext,
+        runner: ParkedRunner,
+        *,
+        stop_pending: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.context = context
+        self.stop_pending = stop_pending
+        self.arrived: Callable[[], None] = lambda: None
         context.experimental.disable_dataset_reproducibility_checks()
         context.experimental.disable_auto_to_device()
         self.runner = runner
@@ -69,9 +79,8 @@ class MMDetTrial(pytorch.PyTorchTrial):
         context.optimizers.append(_Parked())  # type: ignore[arg-type]
         training = TrainingReducer(runner, global_batch_size=context.get_global_batch_size())
         context.wrap_reducer(training, for_validation=False)
-        self.validation = context.wrap_reducer(
-            ValidationReducer(runner, fast=runner.fast_evaluation), for_training=False
-        )
+        validation = ValidationReducer(runner, fast=runner.fast_evaluation, stop_pending=stop_pending)
+        self.validation = context.wrap_reducer(validation, for_training=False)
 
     def build_training_data_loader(self) -> Iterable[Any]:  # type: ignore[override]  # only iterated and measured
         """The loop's own batches, for as long as it trains."""
@@ -121,12 +130,13 @@ class MMDetCallback(pytorch.PyTorchCallback):
     def __init__(self, trial: MMDetTrial) -> None:
         self._trial = trial
         self._process = ProcessState(trial.runner)
+        self._before: dict[str, Any] | None = None  # this process before the validation that is running
         self._processes: list[dict[str, Any]] = []
         self._captured: dict[str, Any] = {}
 
     def gather(self) -> None:
         """Collect every process's own state, before the chief saves. All processes must call it."""
-        own = {**self._process.capture(), "data": self._trial.pump.state_dict()}
+        own = {**(self._before or self._process.capture()), "data": self._trial.pump.state_dict()}
         self._processes = self._trial.context.distributed.allgather(plain(own, where="process"))
 
     def state_dict(self) -> dict[str, Any]:
@@ -139,8 +149,13 @@ class MMDetCallback(pytorch.PyTorchCallback):
     def _config_text(self) -> str:
         return config_text(self._trial.runner.cfg)
 
+    def on_validation_start(self) -> None:
+        """Keep what the validation may change: if it is left in the middle, it has not been."""
+        self._before = self._process.capture()
+
     def on_validation_end(self, metrics: dict[str, Any]) -> None:
         """Keep them for the checkpoints that follow."""
+        self._before = None
         values = {name: json_number(value) for name, value in metrics.items()}
         self._trial.last_validation = {"steps_completed": self._trial.runner.iter, "metrics": values}
 
@@ -167,7 +182,12 @@ class MMDetCallback(pytorch.PyTorchCallback):
         restore(self._trial.runner, state["runner"])
         self._trial.last_validation = state.get("validation", {})
         self._process.restore(own)
-        self._trial.pump.resume(own["data"], restore_rng=lambda: set_random_numbers(own["rng"]))
+
+        def arrived() -> None:
+            set_random_numbers(own["rng"])
+            self._trial.arrived()
+
+        self._trial.pump.resume(own["data"], arrived=arrived)
 
     def on_training_start(self) -> None:
         """The state is in place: the loop may begin."""

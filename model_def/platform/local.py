@@ -136,10 +136,10 @@ def local_platform(
         WeightsError: `resume` is not a whole checkpoint.
         Stopped: at the end, if a signal asked for a stop; all is saved by then.
     """
-    steps_completed = _steps_completed(resume) if resume else 0
+    steps_completed, validated = _steps_completed(resume) if resume else (0, 0)
     if distributed.rank == 0:
         run.recover()
-        run.rewind(steps_completed)
+        run.rewind(steps_completed, validated=validated)
     preempt = LocalPreemptContext(distributed)
     services = core.Context(
         distributed=distributed,
@@ -182,12 +182,15 @@ def _code(output: pathlib.Path) -> Iterator[pathlib.Path]:
         yield pathlib.Path(code)
 
 
-def _steps_completed(checkpoint: pathlib.Path) -> int:
+def _steps_completed(checkpoint: pathlib.Path) -> tuple[int, int]:
+    """Of a checkpoint, and of the last validation that it knows of."""
     if checkpoint.is_file():
-        return read_stock(checkpoint, mmap=True).iterations
+        return (read_stock(checkpoint, mmap=True).iterations,) * 2
     metadata = checkpoint / "metadata.json"
     try:
-        return int(json.loads(metadata.read_text())["steps_completed"])
+        content = json.loads(metadata.read_text())
+        validation = content.get("validation", content)  # checkpoints did not always say it
+        return int(content["steps_completed"]), int(validation.get("steps_completed", 0))
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
             what="this is not a whole checkpoint",

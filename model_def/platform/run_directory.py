@@ -35,9 +35,16 @@ class RunDirectory:
         self._sign = -1.0 if smaller_is_better else 1.0
         self._keep_best, self._keep_latest = keep_best, keep_latest
 
-    def rewind(self, steps_completed: int) -> None:
-        """Drop the metrics behind `steps_completed`: a resumed run measures them again."""
-        lines = [json.dumps(line) for line in self._lines() if line["steps_completed"] <= steps_completed]
+    def rewind(self, steps_completed: int, *, validated: int) -> None:
+        """Drop the metrics that a resumed run measures again.
+
+        Args:
+            steps_completed: of the checkpoint that it goes on from.
+            validated: `steps_completed` of the last validation that this checkpoint knows of.
+        """
+        last = {"training": steps_completed}
+        kept = [line for line in self._lines() if line["steps_completed"] <= last.get(line["group"], validated)]
+        lines = [json.dumps(line) for line in kept]
         partial = self._metrics_file.with_suffix(".partial")
         partial.write_text("".join(f"{line}\n" for line in lines))
         partial.replace(self._metrics_file)

@@ -27,7 +27,9 @@ def plain(value: Any, *, where: str) -> Any:
         return value.detach().cpu()
     if isinstance(value, np.generic):
         return value.item()
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+    if isinstance(value, float):
+        return float(value)  # not one of a class of its own, such as a metric
+    if value is None or isinstance(value, (bool, int, str, bytes)):
         return value
     if isinstance(value, np.ndarray):
         return {_KIND: "ndarray", "data": torch.from_numpy(value.copy())}

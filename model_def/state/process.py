@@ -63,7 +63,8 @@ class ProcessState:
 
 
 def _cpu(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
+    """Copies: a validation may go on to change them, and be left."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
 def _random_numbers() -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.cluster.fixtures import Cluster, cluster, uploaded
-from tests.integration.test_cluster_training import EVERY, LAUNCHED, config, small
+from tests.integration.test_cluster_training import EVERY, LAUNCHED, config, here, measured, small
 
-__all__ = ["cluster", "config", "small", "uploaded"]  # fixtures
+__all__ = ["cluster", "config", "here", "small", "uploaded"]  # fixtures
 
 SLOW = """
 import time
@@ -22,6 +22,18 @@ from mmengine.registry import HOOKS
 class Slow(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         time.sleep(1)
+"""
+
+SLOW_IMAGES = """
+import time
+from mmcv.transforms import LoadImageFromFile
+from mmengine.registry import TRANSFORMS
+
+@TRANSFORMS.register_module()
+class LoadSlowly(LoadImageFromFile):
+    def transform(self, results):
+        time.sleep(1)
+        return super().transform(results)
 """
 
 
@@ -51,6 +63,30 @@ def test_a_pause_is_answered_within_a_batch(cluster: Cluster, slow, uploaded, sl
     assert cluster.master.wait_for(lambda: trial.allocation is None, timeout=60), cluster.log(experiment)
     [saved] = cluster.master.checkpoints.values()
     assert saved.steps_completed < 9, "all batches take 18 seconds, and nothing is reported on the way"
+
+
+@EVERY
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_pause_is_answered_within_a_batch_of_a_validation(cluster: Cluster, config, uploaded, here, slots: int):
+    """The trial validates when it is activated, and ends as one that was never paused."""
+    (uploaded / "slow_images.py").write_text(SLOW_IMAGES)
+    config["hyperparameters"]["override_mmdet_config"] |= {
+        "custom_imports": {"imports": ["slow_images"]},
+        "val_dataloader.dataset.pipeline.0.type": "LoadSlowly",
+    }
+    config |= {"entrypoint": LAUNCHED, "resources": {"slots_per_trial": slots}}
+    experiment = cluster.create(config, uploaded)
+    [trial] = experiment.trials
+    assert cluster.master.wait_for(lambda: trial.runner_state == "validating", timeout=120), cluster.log(experiment)
+    time.sleep(0.5)
+    cluster.det("experiment", "pause", "1")
+    assert cluster.master.wait_for(lambda: trial.allocation is None, timeout=60), cluster.log(experiment)
+    assert trial.of("validation") == [], "a validation takes 6 seconds, or 3 of two processes"
+    assert cluster.master.latest_checkpoint(trial).steps_completed == 6
+    cluster.det("experiment", "activate", "1")
+    cluster.ended(experiment)
+    assert [report.steps_completed for report in trial.of("validation")] == [6, 12, 18]
+    assert slots > 1 or measured(experiment) == here
 
 
 @EVERY

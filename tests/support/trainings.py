@@ -65,6 +65,9 @@ class _Stopper(Hook):
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if self._stop.validating or runner.iter + 1 < self._stop.batch or self._stopped:
             return
+        self._send(runner)
+
+    def _send(self, runner: Any) -> None:
         self._stopped = True  # a second signal would end the process at once
         if self._stop.writing is None:
             os.kill(os.getpid(), self._stop.number)
@@ -79,10 +82,15 @@ class _Stopper(Hook):
         time.sleep(self._stop.writing)
         os.kill(os.getpid(), self._stop.number)
 
-    def before_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        if self._stop.validating and runner.iter >= self._stop.batch and not self._stopped:
-            self._stopped = True
-            os.kill(os.getpid(), self._stop.number)
+    def before_train(self, runner: Any) -> None:
+        """A hook of somebody's own that acts in a validation would make a stop wait for its end."""
+        if self._stop.validating:
+            validate = runner.val_loop.run_iter
+            runner.val_loop.run_iter = lambda *args: (self._stop_validating(runner), validate(*args))
+
+    def _stop_validating(self, runner: Any) -> None:
+        if runner.iter >= self._stop.batch and not self._stopped:
+            self._send(runner)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -116,9 +116,20 @@ def test_numbers_keep_their_digits_and_json_stays_valid(run):
 def test_rewinds_to_the_checkpoint(run):
     for steps in (10, 20, 30):
         validate(run, steps, steps / 100)
-    run.rewind(20)
+    run.rewind(20, validated=20)
     assert run.last_validation() == 20
     assert len((run.path / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_validation_that_the_checkpoint_does_not_know_is_made_again(run):
+    for steps in (10, 20):
+        run.record(group="training", steps_completed=steps, metrics={"loss": 1.0})
+        validate(run, steps, steps / 100)
+    run.rewind(20, validated=10)
+    lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["group"], line["steps_completed"]) for line in lines] == [
+        ("training", 10), ("validation", 10), ("training", 20),
+    ]  # fmt: skip
 
 
 def test_a_full_disk_is_the_users_to_mend(run):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import collections
 import random
+import types
 
 import numpy as np
 import pytest
 import torch
-from mmengine.hooks import EarlyStoppingHook
+from mmengine.hooks import EarlyStoppingHook, SyncBuffersHook
 from mmengine.logging import HistoryBuffer
+from mmengine.optim import OptimWrapper
 
+from model_def.evaluate.exact import RoundedMetric
 from model_def.rng import rng_state, set_rng_state
 from model_def.state.attributes import Attributes
 from model_def.state.hooks import hook_states, restore_hooks
 from model_def.state.plain import plain, revive
-from model_def.state.process import plain_numpy_state
+from model_def.state.process import ProcessState, plain_numpy_state
 
 
 def test_survives_a_weights_only_file(tmp_path):
@@ -87,13 +90,31 @@ def test_attributes_that_training_changes_come_back(tmp_path):
     assert head.assigners[0].threshold == 0.75
 
 
-def test_early_stopping_goes_on_waiting():
+def test_hooks_remember():
+    """An early stopping goes on waiting; buffers that were made equal after an epoch are not made so once more."""
+
     class Runner:
         def __init__(self):
-            self.hooks = [EarlyStoppingHook("coco/bbox_mAP", patience=3)]
+            self.hooks = [EarlyStoppingHook("coco/bbox_mAP", patience=3), SyncBuffersHook()]
 
     runner, other = Runner(), Runner()
-    runner.hooks[0]._check_stop_condition(0.5)
-    runner.hooks[0]._check_stop_condition(0.4)
+    runner.hooks[0]._check_stop_condition(RoundedMetric(0.5, exact=0.5001))
+    runner.hooks[0]._check_stop_condition(RoundedMetric(0.4, exact=0.4001))
+    runner.hooks[1].called_in_train = True  # as it notes with several processes
     restore_hooks(other, revive(plain(hook_states(runner), where="hooks")))
     assert (other.hooks[0].wait_count, other.hooks[0].best_score) == (1, 0.5)
+    assert type(other.hooks[0].best_score) is float, "a file can't hold a class of ours"
+    assert other.hooks[1].called_in_train
+
+
+def test_a_process_is_kept_as_it_was():
+    """A validation may change buffers, and be left."""
+    model = torch.nn.BatchNorm1d(1)
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    loop = types.SimpleNamespace(stop_training=False)
+    runner = types.SimpleNamespace(model=model, hooks=[], optim_wrapper=wrapper, train_loop=loop)
+    process = ProcessState(runner)
+    before = process.capture()
+    model.running_mean += 1
+    process.restore(before)
+    assert model.running_mean.tolist() == [0]

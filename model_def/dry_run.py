@@ -202,9 +202,12 @@ class DryRun:
         from model_def.building import building
         from model_def.report.plan import describe
         from model_def.uninitialised import parked
+        from model_def.watching.watch import watched
 
+        slots = max(self.experiment.slots_per_trial, 1)
         with building("data, optimizer or schedule", self.composed, self.experiment):
-            self._parked = parked(self.composed.config, work_dir=self.work_dir, values=self.run)
+            self._parked = parked(self.composed.config, work_dir=self.work_dir, values=False, processes=slots)
+        watched(self._parked, self.experiment)
         plan = describe(self._parked, experiment=self.experiment, output=None)
         return "\n".join(text for label, text in plan.rows if label not in TOLD)
 
@@ -232,14 +235,13 @@ class DryRun:
         from model_def.random_data import in_words, lacking, random_config
         from model_def.uninitialised import parked
 
-        if self._parked:
-            return f"your data, {one_step(self._parked)}"
-        if more := lacking(self.composed.config):
+        if not self._parked and (more := lacking(self.composed.config)):
             raise NotTried(f"{type(model).__name__} learns from {more}, which only your data has")
-        config = random_config(self.composed.config)
+        config = self.composed.config if self._parked else random_config(self.composed.config)
         with building("model, optimizer or schedule", self.composed, self.experiment):
             runner = parked(config, work_dir=self.work_dir, values=True)
-        return f"{in_words(config)} (there is no data), {one_step(runner)}"
+        words = "your data" if self._parked else f"{in_words(config)} (there is no data)"
+        return f"{words}, {one_step(runner)}"
 
 
 def _needed(value: _Value | None, step: str) -> _Value:

@@ -48,15 +48,17 @@ def build_uninitialised(config: Config) -> nn.Module:
     return built
 
 
-def parked(config: Config, *, work_dir: Path, values: bool) -> ParkedRunner:
+def parked(config: Config, *, work_dir: Path, values: bool, processes: int = 1) -> ParkedRunner:
     """A runner of a composed config that stands before its train loop. Nothing is downloaded, no worker is started.
 
     Args:
         config: complete; not changed.
         work_dir: where mmengine may write.
         values: whether the parameters are initialised: only then can the runner train.
+        processes: whose parts of a batch this one takes, all of them: an epoch has as many batches as theirs.
     """
     offline = _in_process(_alone(without_downloads(config)))
+    offline.train_dataloader.batch_size *= processes
     offline.pop("compile", None)
     with contextlib.nullcontext() if values else Uninitialised():
         runner = build_runner(offline, work_dir=work_dir, distributed=False)

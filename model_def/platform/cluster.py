@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import determined as det
-from determined import core, pytorch
+from determined import core, pytorch, tensorboard
 
 from model_def.errors import UserError
 from model_def.experiment import experiment_from
@@ -63,6 +63,15 @@ def cluster_platform(context: pytorch.PyTorchTrialContext) -> Iterator[Platform]
             code=None,
             batches=1 if _is_test(info.trial._config) else None,
         )
+        if context.distributed.rank == 0:
+            _upload_last(context)
+
+
+def _upload_last(context: pytorch.PyTorchTrialContext) -> None:
+    """Let the cluster's TensorBoard have what was written last: Determined uploads once in a second, not at the end."""
+    context.get_tensorboard_writer().flush()
+    time.sleep(1)
+    context._core.train.upload_tensorboard_files(mangler=tensorboard.util.get_rank_aware_path)
 
 
 def ends_after(message: str) -> bool:

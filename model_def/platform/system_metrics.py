@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import logging
 import pathlib
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,17 +28,25 @@ class SystemMetrics(core._MetricsContext):
     def __init__(self, output: pathlib.Path) -> None:
         self._file = output / "system.jsonl"
         self._writer = SummaryWriter(str(output / "tensorboard" / "system"))
-        self._started = time.monotonic()
+        self._began = _began(self._file)
 
     def report(self, group: str, metrics: dict[str, Any], *args: Any, report_time: Any = None, **kwargs: Any) -> None:
-        """Write the means of some seconds; TensorBoard's steps are the seconds since the start."""
+        """Write the means of some seconds; TensorBoard's steps are the seconds since the first ones of the run."""
+        self._began = self._began or report_time
         values = dict(_flat(metrics[_AGENT]))
         line = {"group": group, "time": report_time.isoformat(), "metrics": values}
         with self._file.open("a") as stream:
             stream.write(json.dumps(line) + "\n")
         for name, value in values.items():
-            self._writer.add_scalar(f"{group}/{name}", value, round(time.monotonic() - self._started))
+            self._writer.add_scalar(f"{group}/{name}", value, round((report_time - self._began).total_seconds()))
         self._writer.flush()
+
+
+def _began(file: pathlib.Path) -> datetime.datetime | None:
+    """The time of the first line, if an earlier process of the run has written one."""
+    with contextlib.suppress(OSError, ValueError), file.open() as stream:
+        return datetime.datetime.fromisoformat(json.loads(stream.readline())["time"])
+    return None
 
 
 def _flat(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from model_def.arguments import PROGRAM
 from model_def.report.pace import clock
 from model_def.report.plan import print_rows
 from model_def.report.summary import activation
@@ -100,9 +101,17 @@ def summarize(search: Search, *, seconds: float, picture: Path | None, console: 
     ]
     print_rows(rows, console)
     console.print(Text("next", style="bold"))
-    train = shlex.join(["python", "-m", "model_def", "train", str(search.plan.file), *trial.values])
-    for command in (*activation(), f"python -m model_def predict {folder} IMAGE…", train):
+    program = _program(search.plan.experiment.slots_per_trial)
+    train = shlex.join([*program, "train", str(search.plan.file), *trial.values])
+    for command in (*activation(), f"{PROGRAM} predict {folder} IMAGE…", train):
         console.print(Text(f"  {command}"))
+
+
+def _program(processes: int) -> list[str]:
+    """What trains as the trials did."""
+    if processes > 1:
+        return ["torchrun", "--nproc-per-node", str(processes), "-m", "model_def"]
+    return PROGRAM.split()
 
 
 def _counts(search: Search) -> list[str]:

@@ -15,6 +15,5 @@ def watching(context: pytorch.PyTorchTrialContext, experiment: Experiment) -> li
     hooks: list[Hook] = [WatchHook(context, experiment)]
     batches = experiment.hyperparameters.profile_batches
     if batches and context.distributed.rank == 0:
-        where = experiment.where("hyperparameters", "profile_batches")
-        hooks.append(TraceHook(context.get_tensorboard_path(), batches, where=where))
+        hooks.append(TraceHook(context.get_tensorboard_path(), batches))
     return hooks

@@ -51,22 +51,39 @@ class Scene:
 def scenes(dataset: Any, experiment: Experiment) -> dict[str, Scene]:
     """The images that are drawn, by their paths; none if they have no boxes, or are frames of videos.
 
+    Args:
+        dataset: the validation set; None without validation.
+        experiment: says which, or how many.
+
     Raises:
-        ExperimentError: one that was named is not there.
+        ExperimentError: it asks for images that are not there.
     """
-    wanted = experiment.hyperparameters.pictures
-    if not wanted or not hasattr(dataset, "get_data_info") or not class_names(dataset):
-        return {}
-    if isinstance(wanted, int):
-        looked_at = spread(range(len(dataset)), _LOOKED_AT * wanted)
-        chosen = spread([index for index in looked_at if truth(dataset, index)], wanted)
-    else:
-        chosen = [*_named(dataset, wanted, experiment)]
+    chosen = _chosen(dataset, experiment)
     found = {_path(dataset, index): index for index in chosen}
     return {
         path: Scene(name=PurePath(path).name, index=index, truth=tuple(truth(dataset, index)))
         for path, index in found.items()
     }
+
+
+def _chosen(dataset: Any, experiment: Experiment) -> list[int]:
+    wanted = experiment.hyperparameters.pictures
+    drawable = hasattr(dataset, "get_data_info") and class_names(dataset)
+    if drawable and not isinstance(wanted, int):
+        return [*_named(dataset, wanted, experiment)]
+    count = wanted if isinstance(wanted, int) else len(wanted)
+    looked_at = spread(range(len(dataset)), _LOOKED_AT * count) if drawable else []
+    chosen = spread([index for index in looked_at if truth(dataset, index)], count)
+    asked = experiment.raw["hyperparameters"].get("pictures") is not None
+    if asked and len(chosen) < count:
+        raise ExperimentError(
+            what=f"the validation set has {'fewer' if chosen else 'no'} images with boxes to draw",
+            value=wanted,
+            where=experiment.where("hyperparameters", "pictures"),
+            allowed=f"up to {len(chosen)}",
+            next=f"write `pictures: {len(chosen)}`, or leave it out",
+        )
+    return chosen
 
 
 def _named(dataset: Any, names: Sequence[str], experiment: Experiment) -> Iterator[int]:

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import profiler
 
 from model_def.errors import ExperimentError
+from model_def.experiment_types import Experiment
 
 
 class TraceHook(Hook):
@@ -22,32 +23,15 @@ class TraceHook(Hook):
     Args:
         folder: for the trace.
         batches: the first and the last, counted from 1.
-        where: they were written.
     """
 
     priority = "LOWEST"
 
-    def __init__(self, folder: Path, batches: tuple[int, int], *, where: str) -> None:
+    def __init__(self, folder: Path, batches: tuple[int, int]) -> None:
         self._folder = folder
-        self._where = where
         self._first, self._last = batches
         self._begin = max(self._first - 1, 1)
         self._profiler: Any = None
-
-    def before_train(self, runner: Runner) -> None:
-        """See that there are such batches.
-
-        Raises:
-            ExperimentError: training is shorter.
-        """
-        if self._last > runner.max_iters:
-            raise ExperimentError(
-                what="`profile_batches` lies behind the end of the training",
-                value=[self._first, self._last],
-                where=self._where,
-                allowed=f"batches from 1 to {runner.max_iters}",
-                next="write two smaller numbers, or leave it out",
-            )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Begin, if it is time to."""
@@ -70,3 +54,24 @@ class TraceHook(Hook):
             self._profiler = None
             print(f"batches {self._first} to {self._last} are traced: {self._folder}/*.pt.trace.json.gz")
             print("  open it in https://ui.perfetto.dev or chrome://tracing")
+
+
+def check_traced(experiment: Experiment, length: int) -> None:
+    """See that there are such batches.
+
+    Args:
+        experiment: may name some.
+        length: of the training, in batches.
+
+    Raises:
+        ExperimentError: training is shorter.
+    """
+    batches = experiment.hyperparameters.profile_batches
+    if batches and batches[1] > length:
+        raise ExperimentError(
+            what="`profile_batches` lies behind the end of the training",
+            value=[*batches],
+            where=experiment.where("hyperparameters", "profile_batches"),
+            allowed=f"batches from 1 to {length}",
+            next="write two smaller numbers, or leave it out",
+        )

@@ -11,12 +11,14 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
+from torch.utils.tensorboard import SummaryWriter
 
 from model_def.evaluate.counted import Counted
 from model_def.evaluate.names import name_prefixes
 from model_def.experiment_types import Experiment
 from model_def.watching.figures import confusion, precision_recall
 from model_def.watching.scenes import Scene, scenes
+from model_def.watching.trace import check_traced
 
 GROUP = "per_class_AP"
 
@@ -40,10 +42,11 @@ class WatchHook(Hook):
         """Choose the images.
 
         Raises:
-            ExperimentError: one that was named is not there.
+            ExperimentError: it asks for images or batches that are not there.
         """
-        if runner.val_loop is not None:
-            self._scenes = scenes(runner.val_loop.dataloader.dataset, self._experiment)
+        self._scenes = watched(runner, self._experiment)
+        if self._context.distributed.rank == 0:
+            self._show_once(runner.iter)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Forget the last validation's pictures."""
@@ -78,12 +81,27 @@ class WatchHook(Hook):
             summary = Summary(value=[Summary.Value(tag=tag, image=picture)])
             self._context.get_tensorboard_writer()._get_file_writer().add_summary(summary, runner.iter)
 
+    def _show_once(self, trained: int) -> None:
+        """Have TensorBoard hide what the run has written behind the checkpoint that it goes on from."""
+        folder = self._context.get_tensorboard_path()
+        self._context._tbd_writer = SummaryWriter(str(folder), purge_step=trained + 1 if trained else 0)
+
     def _report(self, counted: Mapping[str, Counted], step: int) -> None:
         average = {f"{name}_{each}": ap for name, one in counted.items() for each, ap in one.average().items()}
         if average:
             self._context._core.train.report_metrics(GROUP, step, average)
         for name, ap in average.items():
             self._context.get_tensorboard_writer().add_scalar(f"{GROUP}/{name}", ap, step)
+
+
+def watched(runner: Runner, experiment: Experiment) -> dict[str, Scene]:
+    """The images that are drawn of a parked Runner's validations.
+
+    Raises:
+        ExperimentError: the experiment asks for images, or for batches to trace, that are not there.
+    """
+    check_traced(experiment, runner.max_iters)
+    return scenes(runner.val_loop and runner.val_loop.dataloader.dataset, experiment)
 
 
 def taken(loop: Any) -> dict[str, Counted]:

@@ -30,6 +30,17 @@ def describe(master: Master, request: Request) -> Answer:
         return {"checkpoint": _told(master, master.checkpoints[request.path["uuid"]])}
 
 
+def patch(master: Master, request: Request) -> Answer:
+    """`exec.gc_checkpoints`, once it has deleted files."""
+    with master.changed:
+        for one in request.body["checkpoints"]:
+            resources = one["resources"]["resources"]
+            state = "STATE_PARTIALLY_DELETED" if resources else "STATE_DELETED"
+            master.checkpoints[one["uuid"]].report |= {"state": state, "resources": resources}
+        master.changed.notify_all()
+    return {}
+
+
 def of_trial(master: Master, request: Request) -> Answer:
     """The SDK's `Trial.list_checkpoints`."""
     return _list(master, {request.number("trial")})
@@ -63,6 +74,7 @@ def _told(master: Master, checkpoint: Checkpoint) -> dict[str, Any]:
 
 ROUTES = [
     Route(method="POST", path="/api/v1/checkpoints", handler=report),
+    Route(method="PATCH", path="/api/v1/checkpoints", handler=patch),
     Route(method="GET", path="/api/v1/checkpoints/{uuid}", handler=describe),
     Route(method="GET", path="/api/v1/trials/{trial}/checkpoints", handler=of_trial),
     Route(method="GET", path="/api/v1/experiments/{experiment}/checkpoints", handler=of_experiment),

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
-
-from determined.common import storage
+from typing import TYPE_CHECKING
 
 from tests.cluster.records import Checkpoint, Experiment, Metrics
 
-
-def collect(experiment: Experiment, checkpoints: list[Checkpoint], warm_starts: set[str | None]) -> None:
-    """Remove the checkpoints of an experiment that it need not keep; their files if they are in a shared folder.
-
-    Args:
-        experiment: it has ended.
-        checkpoints: all of its.
-        warm_starts: the checkpoints that trials have begun from, which stay.
-    """
-    settings = experiment.config["checkpoint_storage"]
-    kept = _kept(experiment, checkpoints)
-    superfluous = [one for one in checkpoints if one.uuid not in kept and one.uuid not in warm_starts]
-    for checkpoint in superfluous:
-        if settings["type"] == "shared_fs":  # a master has no access to buckets and to containers' own folders
-            storage.build(settings, container_path=None).delete(checkpoint.uuid, ["**/*"])
-        checkpoint.report |= {"state": "STATE_DELETED", "resources": {}}
+if TYPE_CHECKING:
+    from tests.cluster.master import Master
 
 
-def _kept(experiment: Experiment, checkpoints: list[Checkpoint]) -> set[str]:
+def collect(master: Master, experiment: Experiment) -> None:
+    """Have the checkpoints of an ended experiment deleted, but for those to keep and those that trials begin from."""
+    saved = [one for one in master.checkpoints.values() if not one.deleted]
+    own = [one for one in saved if master.trials[one.trial_id].experiment_id == experiment.id]
+    kept = _kept(experiment, own) | {trial.warm_start for trial in master.trials.values()}
+    uuids = [one.uuid for one in own if one.uuid not in kept]
+    if uuids:
+        master.deleting.add(experiment.id)
+        threading.Thread(target=_delete, args=(master, experiment, uuids), daemon=True).start()
+
+
+def _delete(master: Master, experiment: Experiment, uuids: list[str]) -> None:
+    try:
+        master.agent.delete(master, experiment, uuids)
+    except RuntimeError as error:
+        master.broken.append(str(error))
+    with master.changed:
+        master.deleting.remove(experiment.id)
+        master.changed.notify_all()
+
+
+def _kept(experiment: Experiment, checkpoints: list[Checkpoint]) -> set[str | None]:
     settings = experiment.config["checkpoint_storage"]
     found = {one.uuid: validation for one in checkpoints if (validation := _validation(experiment, one))}
     ranked = sorted(

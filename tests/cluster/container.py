@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
+from collections.abc import Container, Iterable
 from typing import IO, TYPE_CHECKING, Any
 
 from determined.common import constants
@@ -48,38 +50,72 @@ class Agent:
     def __init__(
         self, folder: pathlib.Path, *, nodes: int = 1, slots: int = 2, environment: dict[str, str], hook: bool = False
     ) -> None:
-        self._folder, self._nodes, self._slots = folder, nodes, slots
+        self._folder, self._nodes, self._slots = folder, [f"node-{number}" for number in range(nodes)], slots
         self._environment, self._hook = environment, hook
         self.url = ""
 
     @property
     def slots(self) -> int:
         """Of all nodes."""
-        return self._nodes * self._slots
+        return len(self._nodes) * self._slots
 
-    def share(self, wanted: int, *, free: int) -> list[int] | None:
-        """The slots on each node for a trial that wants some, or None if it must wait."""
-        if wanted > free:
-            return None
-        whole, rest = divmod(wanted, self._slots)
-        return [self._slots] * whole + [rest] * (rest > 0) or [0]
+    def share(
+        self, wanted: int, *, others: Iterable[Allocation], excluded: Container[str] = ()
+    ) -> dict[str, int] | None:
+        """The slots on each node for a trial that wants some, or None if they are not there.
+
+        Args:
+            others: what runs already.
+            excluded: nodes that are out of the question.
+        """
+        used: Counter[str] = Counter()
+        for other in others:
+            used.update(dict(zip(other.nodes, other.slots, strict=True)))
+        free = {node: self._slots - used[node] for node in self._nodes if node not in excluded}
+        for node, some in free.items():
+            if wanted <= some:
+                return {node: wanted}
+        whole = [node for node, some in free.items() if some == self._slots]
+        count, rest = divmod(wanted, self._slots)
+        return None if rest or count > len(whole) else dict.fromkeys(whole[:count], self._slots)
 
     def start(self, master: Master, experiment: Experiment, trial: Trial, allocation: Allocation) -> None:
         """Start all containers of a run; `master.exited` is told when the last one has ended."""
         ports = _free_ports(3)
         for rank in range(len(allocation.slots)):
-            folder = self._files(allocation, rank, experiment.config)
+            folder = self._files(allocation.resources[rank], experiment.config)
             environment = self._variables(master, experiment, trial, rank) | {
                 "C10D_PORT": ports[0], "INTER_TRAIN_PROCESS_COMM_PORT_1": ports[1],
                 "INTER_TRAIN_PROCESS_COMM_PORT_2": ports[2], "STANDIN_DIR": str(folder),
             }  # fmt: skip
-            allocation.processes.append(
-                subprocess.Popen(
-                    [*NAMESPACES, "bash", str(ENTRYPOINT)], env=environment, cwd="/", stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
-                )
-            )  # fmt: skip
+            allocation.processes.append(_container(environment))
         threading.Thread(target=self._attend, args=(master, trial, allocation), daemon=True).start()
+
+    def delete(self, master: Master, experiment: Experiment, uuids: list[str]) -> None:
+        """Delete checkpoints as the platform does: in a container of their experiment, which tells the master.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        name = f"{experiment.id}.gc-{uuids[0]}"
+        folder = self._files(name, experiment.config)
+        for what, content in (("storage", experiment.config["checkpoint_storage"]), ("delete", uuids)):
+            (folder / f"{what}.json").write_text(json.dumps(content))
+        (folder / "globs.json").write_text('["**/*"]')
+        environment = self._common(master, experiment, self._nodes[0]) | {
+            "DET_CONTAINER_ID": name,
+            "DET_SLOT_IDS": "[]",
+            "DET_TASK_ID": name,
+            "DET_ALLOCATION_ID": f"{name}.1",
+            "DET_SESSION_TOKEN": master.login("determined"),
+            "DET_TASK_TYPE": "CHECKPOINT_GC",
+            "STANDIN_DIR": str(folder),
+            "STANDIN_DELETES": str(experiment.id),
+        }
+        container = _container(environment)
+        told = "".join(container.communicate())
+        if container.returncode:
+            raise RuntimeError(told)
 
     def kill(self, allocation: Allocation) -> None:
         """End all processes of a run at once."""
@@ -88,8 +124,8 @@ class Agent:
 
     def _attend(self, master: Master, trial: Trial, allocation: Allocation) -> None:
         readers = [
-            threading.Thread(target=_collect, args=(master, trial, stream, name), daemon=True)
-            for process in allocation.processes
+            threading.Thread(target=_collect, args=(master, trial, stream, name, node), daemon=True)
+            for process, node in zip(allocation.processes, allocation.nodes, strict=True)
             for name, stream in (("stdout", process.stdout), ("stderr", process.stderr))
         ]
         for reader in readers:
@@ -99,8 +135,8 @@ class Agent:
             reader.join(timeout=5)
         master.exited(trial, allocation, codes)
 
-    def _files(self, allocation: Allocation, rank: int, config: dict[str, Any]) -> pathlib.Path:
-        folder = self._folder / allocation.resources[rank]
+    def _files(self, name: str, config: dict[str, Any]) -> pathlib.Path:
+        folder = self._folder / name
         for name in ("info", "workdir", "train/logs", "train/model", "tmp", "home"):
             (folder / name).mkdir(parents=True)
         mounts = [(mount["host_path"], mount["container_path"]) for mount in config["bind_mounts"]]
@@ -119,17 +155,8 @@ class Agent:
             raise ValueError("a run without an allocation")
         found = master.latest_checkpoint(trial)
         latest = found.uuid if found else trial.warm_start
-        asked = experiment.config["environment"]["environment_variables"]
-        asked = asked.get("cpu", []) if isinstance(asked, dict) else asked
-        return {
-            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-            "LANG": os.environ.get("LANG", "C.UTF-8"),
-            "HOME": "/run/determined/home",
+        return self._common(master, experiment, allocation.nodes[rank]) | {
             "STANDIN_HOOK": "yes" if self._hook else "",
-            "STANDIN_KEEP": ":".join(path for path in (sys.prefix, sys.base_prefix) if path.startswith("/tmp/")),
-            "DET_MASTER": self.url,
-            "DET_CLUSTER_ID": master.id,
-            "DET_AGENT_ID": f"node-{rank}",
             "DET_CONTAINER_ID": allocation.resources[rank],
             "DET_RESOURCES_ID": allocation.resources[rank],
             "DET_RESOURCES_TYPE": "docker-container",
@@ -137,7 +164,6 @@ class Agent:
             "DET_TASK_ID": trial.task_id,
             "DET_ALLOCATION_ID": allocation.id,
             "DET_SESSION_TOKEN": allocation.token,
-            "DET_USER": "determined",
             "DET_TASK_TYPE": "TRIAL",
             "DET_WORKDIR": "/run/determined/workdir",
             "DET_RUN_DIR": "/run/determined",
@@ -149,16 +175,38 @@ class Agent:
             "DET_HPARAMS": json.dumps(trial.hparams),
             "DET_STEPS_COMPLETED": str(found.steps_completed if found else 0),
             **({"DET_LATEST_CHECKPOINT": latest} if latest else {}),
+        }
+
+    def _common(self, master: Master, experiment: Experiment, node: str) -> dict[str, str]:
+        """What all containers of an experiment get."""
+        asked = experiment.config["environment"]["environment_variables"]
+        asked = asked.get("cpu", []) if isinstance(asked, dict) else asked
+        return {
+            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+            "HOME": "/run/determined/home",
+            "STANDIN_KEEP": ":".join(path for path in (sys.prefix, sys.base_prefix) if path.startswith("/tmp/")),
+            "DET_MASTER": self.url,
+            "DET_CLUSTER_ID": master.id,
+            "DET_AGENT_ID": node,
+            "DET_USER": "determined",
             **self._environment,
             **dict(variable.split("=", 1) for variable in asked),
         }
 
 
-def _collect(master: Master, trial: Trial, stream: IO[str], name: str) -> None:
+def _container(environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*NAMESPACES, "bash", str(ENTRYPOINT)], env=environment, cwd="/", stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+    )  # fmt: skip
+
+
+def _collect(master: Master, trial: Trial, stream: IO[str], name: str, node: str) -> None:
     for line in stream:
         found = RANK.match(line)
         text = line[found.end() :] if found else line
-        master.log(trial, text, stream=name, rank=int(found[1]) if found else None)
+        master.log(trial, text, stream=name, rank=int(found[1]) if found else None, node=node)
 
 
 def _free_ports(count: int) -> list[str]:

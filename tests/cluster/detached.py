@@ -31,7 +31,7 @@ def create_experiment(master: Master, request: Request) -> Answer:
     with master.changed:
         experiment = Experiment(
             id=len(master.experiments) + 1, config=config, original=original, context=b"", state=records.PAUSED,
-            random=rng, search=make_search(config, rng),
+            random=rng, search=make_search(config),
         )  # fmt: skip
         master.experiments[experiment.id] = experiment
         return bindings.v1CreateExperimentResponse(config=config, experiment=told.experiment(experiment)).to_json(True)

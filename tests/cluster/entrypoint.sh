@@ -14,6 +14,11 @@ unset IFS
 mount --rbind "$STANDIN_DIR/tmp" /tmp
 cd /run/determined/workdir
 
+if test -n "$STANDIN_DELETES"; then
+    exec python3 -m determined.exec.gc_checkpoints --experiment-id "$STANDIN_DELETES" \
+        --storage-config ../storage.json --delete ../delete.json --globs ../globs.json
+fi
+
 ln -sf /proc/$$/fd/1 ../train/logs/stdout.log
 ln -sf /proc/$$/fd/2 ../train/logs/stderr.log
 python3 -m determined.exec.prep_container --download_context_directory --resources --proxy

@@ -25,7 +25,7 @@ def create(master: Master, request: Request) -> Answer:
         return detached.create_experiment(master, request)
     config = complete(request.body["config"], master.storage)
     if config["resources"]["slots_per_trial"] > master.agent.slots:
-        raise Refused(400, f"slots_per_trial is greater than the cluster's {master.agent.slots} slots")
+        raise Refused(400, "slots requested exceeds cluster capacity")
     original = request.body["config"]
     if request.body.get("validateOnly"):
         return bindings.v1CreateExperimentResponse(config=config, experiment=told.unmade(config, original)).to_json(

@@ -46,8 +46,9 @@ class Cluster:
         return self.master.experiments[max(self.master.experiments)]
 
     def ended(self, experiment: Experiment, state: str = records.COMPLETED) -> Experiment:
-        """The experiment once it has ended, which it must in this state."""
-        self.master.wait_for(lambda: experiment.state in records.TERMINAL, timeout=300)
+        """The experiment once it has ended, which it must in this state, and has deleted what it need not keep."""
+        gone = self.master.deleting
+        self.master.wait_for(lambda: experiment.state in records.TERMINAL and experiment.id not in gone, timeout=300)
         assert experiment.state == state, f"{experiment.state}\n" + "".join(self.log(experiment))
         return experiment
 

@@ -25,6 +25,7 @@ class Master:
     Attributes:
         unknown: the requests that no endpoint has answered. A test looks that there are none.
         broken: tracebacks of endpoints that failed.
+        deleting: the experiments of which checkpoints are being deleted.
     """
 
     def __init__(self, agent: Agent, storage: pathlib.Path) -> None:
@@ -37,8 +38,7 @@ class Master:
         self.checkpoints: dict[str, Checkpoint] = {}
         self.unknown: list[str] = []
         self.broken: list[str] = []
-
-    # Logins
+        self.deleting: set[int] = set()
 
     def login(self, user: str) -> str:
         """A new token of a user."""
@@ -80,15 +80,13 @@ class Master:
         with self.changed:
             return self.changed.wait_for(done, timeout)
 
-    # Experiments
-
     def create(self, config: dict[str, Any], original: str, context: bytes, *, activate: bool) -> Experiment:
         """A new experiment with the trials that its search begins with."""
-        rng = random.Random(config["reproducibility"]["experiment_seed"])
+        state = records.ACTIVE if activate else records.PAUSED
         with self.changed:
             experiment = Experiment(
-                id=len(self.experiments) + 1, config=config, original=original, context=context,
-                state=records.ACTIVE if activate else records.PAUSED, random=rng, search=make_search(config, rng),
+                id=len(self.experiments) + 1, config=config, original=original, context=context, state=state,
+                random=random.Random(config["reproducibility"]["experiment_seed"]), search=make_search(config),
             )  # fmt: skip
             self.experiments[experiment.id] = experiment
             self._add(experiment, experiment.search.first())
@@ -101,10 +99,10 @@ class Master:
         with self.changed:
             experiment.config, experiment.state, experiment.ended = config, records.ACTIVE, None
             [trial] = experiment.trials
-            experiment.search = make_search(config, random.Random(config["reproducibility"]["experiment_seed"]))
+            experiment.search = make_search(config)
             [create] = experiment.search.first()
             trial.hparams, trial.state, trial.ended, trial.exit_reason = create.hparams, records.ACTIVE, None, None
-            trial.restarts, trial.no_retries = 0, {}
+            trial.restarts, trial.no_retries, trial.excluded = 0, {}, set()
             self.schedule()
             self.changed.notify_all()
 
@@ -141,13 +139,17 @@ class Master:
 
     def _start(self, trial: Trial) -> None:
         experiment = self.experiments[trial.experiment_id]
-        taken = sum(sum(allocation.slots) for allocation in self.allocations())
-        slots = self.agent.share(experiment.config["resources"]["slots_per_trial"], free=self.agent.slots - taken)
-        if slots is None:
+        share = self._share(trial, self.allocations())
+        if share is None:
             return
         trial.run_id += 1
-        trial.allocation = Allocation(id=f"{trial.task_id}.{trial.run_id}", trial_id=trial.id, slots=slots)
+        name = f"{trial.task_id}.{trial.run_id}"
+        trial.allocation = Allocation(id=name, trial_id=trial.id, nodes=[*share], slots=[*share.values()])
         self.agent.start(self, experiment, trial, trial.allocation)
+
+    def _share(self, trial: Trial, others: list[Allocation]) -> dict[str, int] | None:
+        wanted = self.experiments[trial.experiment_id].config["resources"]["slots_per_trial"]
+        return self.agent.share(wanted, others=others, excluded={node for node, _ in trial.excluded})
 
     def exited(self, trial: Trial, allocation: Allocation, codes: list[int]) -> None:
         """All containers of a run have ended: start it again, let it rest or end the trial.
@@ -167,8 +169,9 @@ class Master:
                 self._end(trial, records.ERROR)
             elif failed:
                 trial.restarts += 1
-                if trial.restarts > self.experiments[trial.experiment_id].config["max_restarts"]:
-                    trial.restarts -= 1
+                most = self.experiments[trial.experiment_id].config["max_restarts"]
+                if trial.restarts > most or self._share(trial, []) is None:  # policies may exclude too many nodes
+                    trial.restarts = min(trial.restarts, most)
                     self._end(trial, records.ERROR)
             elif (not allocation.killed and not allocation.acknowledged) or trial.exit_reason is not None:
                 self._end(trial, records.COMPLETED)
@@ -185,18 +188,15 @@ class Master:
             end = records.STOPPING.get(experiment.state, records.COMPLETED)
             experiment.state = states.pop() if states in ({records.ERROR}, {records.CANCELED}) else end
             experiment.ended = records.now()
-            self._collect(experiment)
+            collect(self, experiment)
 
-    def _collect(self, experiment: Experiment) -> None:
-        saved = [one for one in self.checkpoints.values() if not one.deleted]
-        own = [one for one in saved if self.trials[one.trial_id].experiment_id == experiment.id]
-        collect(experiment, own, {trial.warm_start for trial in self.trials.values()})
-
-    def log(self, trial: Trial, text: str, *, stream: str = "stdout", rank: int | None = None) -> None:
-        """A line of a trial's log."""
+    def log(self, trial: Trial, text: str, *, stream: str = "stdout", rank: int | None = None, node: str = "") -> None:
+        """A line of a trial's log; `node` is where the trial has written it, empty if the master does."""
+        asked = self.experiments[trial.experiment_id].config["log_policies"] if node else []
         with self.changed:
             trial.logs.append(LogLine(text=text, stream=stream, rank=rank))
-            policies.watch(trial, self.experiments[trial.experiment_id].config["log_policies"], text)
+            for line in policies.watch(trial, asked, text, node):
+                self.log(trial, line)
             self.changed.notify_all()
 
     def validated(self, trial: Trial, values: dict[str, Any]) -> None:
@@ -247,4 +247,4 @@ class Master:
             for experiment in self.experiments.values():
                 if experiment.state not in records.TERMINAL:
                     self.steer(experiment, "STOPPING_KILLED")
-        self.wait_for(lambda: not self.allocations(), timeout=30)
+        self.wait_for(lambda: not self.allocations() and not self.deleting, timeout=30)

@@ -68,10 +68,11 @@ class LogLine:
 
 @dataclasses.dataclass(kw_only=True)
 class Allocation:
-    """One run of a trial: the slots of each of its containers, and what was asked of it."""
+    """One run of a trial: the nodes of its containers, their slots there, and what was asked of it."""
 
     id: str
     trial_id: int
+    nodes: list[str]
     slots: list[int]
     token: str = dataclasses.field(default_factory=lambda: secrets.token_hex(16))
     preempt: bool = False
@@ -104,6 +105,7 @@ class Trial:
     exit_reason: str | None = None
     policy: str | None = None  # the name of a log policy that has matched
     no_retries: dict[str, str] = dataclasses.field(default_factory=dict)  # the patterns that did, and the lines
+    excluded: set[tuple[str, str]] = dataclasses.field(default_factory=set)  # nodes to avoid, and the patterns
     warm_start: str | None = None
     started: str = dataclasses.field(default_factory=now)
     ended: str | None = None

@@ -1,12 +1,12 @@
-"""Searches: which trials an experiment has. The draws are not the platform's numbers, but as repeatable."""
+"""Searches: which trials an experiment has. The draws are those of `model_def search`, which are a master's."""
 
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from model_def.searching.space import Draw, draws, points
 from tests.cluster.asha import Adaptive
 from tests.cluster.records import Create, Trial
 
@@ -49,87 +49,48 @@ class Listed:
         return [Create(hparams=hparams) for hparams in itertools.islice(self._draws, count)]
 
 
-def make_search(config: dict[str, Any], rng: random.Random) -> Search:
+def make_search(config: dict[str, Any]) -> Search:
     """The search that an experiment's `searcher` names."""
-    return METHODS[config["searcher"]["name"]](config, rng)
+    return METHODS[config["searcher"]["name"]](config)
 
 
-def single(config: dict[str, Any], rng: random.Random) -> Search:
+def single(config: dict[str, Any]) -> Search:
     """One trial."""
-    return Listed(_draws(config, rng), total=1, at_once=1)
+    return Listed(_drawn(config), total=1, at_once=1)
 
 
-def at_random(config: dict[str, Any], rng: random.Random) -> Search:
+def at_random(config: dict[str, Any]) -> Search:
     """`max_trials` draws."""
     searcher = config["searcher"]
     at_once = searcher.get("max_concurrent_trials", 16)
-    return Listed(_draws(config, rng), total=searcher["max_trials"], at_once=at_once)
+    return Listed(_drawn(config), total=searcher["max_trials"], at_once=at_once)
 
 
-def grid(config: dict[str, Any], rng: random.Random) -> Search:
+def grid(config: dict[str, Any]) -> Search:
     """All points."""
-    every = points(config["hyperparameters"])
+    every = [_laid_in(config["hyperparameters"], point) for point in points(config["hyperparameters"])]
     return Listed(iter(every), total=len(every), at_once=config["searcher"].get("max_concurrent_trials", 16))
 
 
-def adaptive(config: dict[str, Any], rng: random.Random) -> Search:
+def adaptive(config: dict[str, Any]) -> Search:
     """Draws of which the bad ones are stopped early."""
-    return Adaptive(config["searcher"], _draws(config, rng))
+    return Adaptive(config["searcher"], _drawn(config))
 
 
 METHODS = {"single": single, "random": at_random, "grid": grid, "adaptive_asha": adaptive}
 
 
-def _draws(config: dict[str, Any], rng: random.Random) -> Iterator[dict[str, Any]]:
-    while True:
-        yield sample(config["hyperparameters"], rng)
+def _drawn(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for draw in draws(config["hyperparameters"], config["reproducibility"]["experiment_seed"]):
+        yield _laid_in(config["hyperparameters"], draw)
 
 
-def sample(space: dict[str, Any], rng: random.Random) -> dict[str, Any]:
-    """One draw of all hyperparameters, both ends of a range included."""
-    return {name: _one(space[name], rng) for name in sorted(space)}
-
-
-def _one(value: Any, rng: random.Random) -> Any:
-    if not isinstance(value, dict):
-        return value
-    match value.get("type"):
-        case None:
-            return sample(value, rng)
-        case "const":
-            return value["val"]
-        case "categorical":
-            return rng.choice(value["vals"])
-        case "int":
-            return rng.randint(value["minval"], value["maxval"])
-    drawn = rng.uniform(value["minval"], value["maxval"])
-    return value["base"] ** drawn if value["type"] == "log" else drawn
-
-
-def points(space: dict[str, Any]) -> list[dict[str, Any]]:
-    """All points of a grid, the last name in the alphabet changing fastest."""
-    names = sorted(space)
-    return [dict(zip(names, values, strict=True)) for values in itertools.product(*(_axis(space[n]) for n in names))]
-
-
-def _axis(value: Any) -> list[Any]:
-    if not isinstance(value, dict):
-        return [value]
-    match value.get("type"):
-        case None:
-            return list(points(value))
-        case "const":
-            return [value["val"]]
-        case "categorical":
-            return list(value["vals"])
-        case "int":
-            return [round(step) for step in _steps(value, min(value["count"], value["maxval"] - value["minval"] + 1))]
-        case "log":
-            return [value["base"] ** step for step in _steps(value, value["count"])]
-    return _steps(value, value["count"])
-
-
-def _steps(value: dict[str, Any], count: int) -> list[float]:
-    """Even steps from one end to the other; a single one is the middle."""
-    low, high = value["minval"], value["maxval"]
-    return [low + (high - low) * i / (count - 1) for i in range(count)] if count > 1 else [(low + high) / 2]
+def _laid_in(node: Any, draw: Draw, place: tuple[str, ...] = ("hyperparameters",)) -> Any:
+    """A trial's hyperparameters: what was drawn in the places of what is searched, constants as values."""
+    if place in draw:
+        return draw[place]
+    if not isinstance(node, dict):
+        return node
+    if node.get("type") == "const":
+        return node["val"]
+    return {name: _laid_in(value, draw, (*place, name)) for name, value in node.items()}

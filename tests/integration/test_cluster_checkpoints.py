@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 import torch
+from mmengine.fileio import list_dir_or_file
 
 from model_def import load_model
 from model_def.storage.address import Address
@@ -69,21 +71,31 @@ def look_at(folder: pathlib.Path, cluster: Cluster, uuid: str, model: Any) -> No
     assert said["classes"] == [*model.dataset_meta["classes"]] == ["rectangle", "ellipse"]
 
 
+def look_for_kept(names: Iterable[str], cluster: Cluster) -> None:
+    """Of the checkpoints those are left in the storage that are to be kept."""
+    checkpoints = cluster.master.checkpoints
+    kept = {uuid for uuid, one in checkpoints.items() if not one.deleted}
+    assert checkpoints.keys() & {*names} == kept < checkpoints.keys()
+
+
 def test_s3(cluster: Cluster, config, uploaded, user: pathlib.Path, s3: Server, s3_bucket: Address):
     keys = {name: s3.environment[f"AWS_{name.upper()}"] for name in ("access_key_id", "secret_access_key")}
     storage = {"type": "s3", "bucket": s3_bucket.bucket, "prefix": "runs", "endpoint_url": s3.url}
     storage |= {"access_key": keys["access_key_id"], "secret_key": keys["secret_access_key"]}
     uuid = killed_and_ended(cluster, config | {"checkpoint_storage": storage}, uploaded)
     look_at(user / uuid, cluster, uuid, load_model(uuid))
+    look_for_kept(list_dir_or_file(str(s3_bucket / "runs"), list_file=False), cluster)
 
 
 @EVERY
 def test_gcs(cluster: Cluster, config, uploaded, user: pathlib.Path, gcs: Server, gcs_bucket: Address):
     variables = [f"{name}={value}" for name, value in gcs.environment.items()]
     config["environment"] = {"image": "stand-in", "environment_variables": variables}
-    config["checkpoint_storage"] = {"type": "gcs", "bucket": gcs_bucket.bucket}
+    keep = {"save_trial_latest": 2}  # the emulator takes long to delete the rest
+    config["checkpoint_storage"] = {"type": "gcs", "bucket": gcs_bucket.bucket, **keep}
     uuid = killed_and_ended(cluster, config, uploaded)
     look_at(user / uuid, cluster, uuid, load_model(uuid))
+    look_for_kept(list_dir_or_file(str(gcs_bucket), list_file=False), cluster)
 
 
 @EVERY
@@ -94,6 +106,7 @@ def test_a_directory(cluster: Cluster, config, uploaded, tmp_path: pathlib.Path)
     uuid = killed_and_ended(cluster, config, uploaded)
     folder = tmp_path / "kept" / uuid
     look_at(folder, cluster, uuid, load_model(folder))
+    look_for_kept((path.name for path in folder.parent.iterdir()), cluster)
 
 
 @EVERY

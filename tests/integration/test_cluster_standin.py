@@ -25,6 +25,7 @@ import determined as det
 from determined import core
 
 info = det.get_cluster_info()
+print("on", info.agent_id, flush=True)
 with core.init() as context:
     first = 0
     if info.latest_checkpoint:
@@ -167,7 +168,7 @@ def test_searches(cluster: Cluster, context: pathlib.Path):
     config = counting(hyperparameters=grid, searcher={"name": "grid", "metric": "value"})
     experiment = cluster.ended(cluster.create(config, context))
     points = [(trial.hparams["factor"], trial.hparams["until"]) for trial in experiment.trials]
-    assert points == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    assert points == [(1, 2), (1, 1), (0, 2), (0, 1)], "a master begins with the last one"
 
 
 @EVERY
@@ -199,6 +200,23 @@ def test_a_log_policy_cancels_restarts(cluster: Cluster, context: pathlib.Path):
     assert [trial.restarts for trial in experiment.trials] == [0]
     cluster.det("experiment", "continue", "1")
     cluster.ended(experiment)
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("cluster", "state", "nodes"),
+    [((2, 1), records.COMPLETED, ["on node-0\n", "on node-1\n"]), ((1, 2), records.ERROR, ["on node-0\n"])],
+    indirect=["cluster"],
+)
+def test_a_log_policy_excludes_a_node(cluster: Cluster, context: pathlib.Path, state: str, nodes: list[str]):
+    """The trial is started again on another node, or it has failed where there is none."""
+    policy = {"name": "as asked", "pattern": "failed as a.ked", "action": {"type": "exclude_node"}}
+    config = counting(5, hyperparameters={"fails_at": 3}, max_restarts=5, log_policies=[policy])
+    experiment = cluster.ended(cluster.create(config, context), state)
+    log = cluster.log(experiment)
+    assert [line for line in log if line.startswith("on node-")] == nodes
+    told = "(log '\"failed as asked\"' matched regex failed as a.ked) therefore will not schedule on node-0\n"
+    assert [line for line in log if "will not schedule" in line] == [told]
 
 
 @EVERY

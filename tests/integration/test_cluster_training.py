@@ -9,7 +9,9 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from model_def.searching.plan import make_plan
 from tests.cluster.fixtures import Cluster, cluster, uploaded
 from tests.cluster.records import Experiment
 from tests.support.commands import CLOCKS, metrics, model_def, torchrun, yaml_writer
@@ -89,6 +91,11 @@ def training(experiment: Experiment) -> psutil.Process:
     return process
 
 
+def seed_of(experiment: Experiment) -> int:
+    """The seed that the YAML gave, or else the master."""
+    return int(experiment.config["reproducibility"]["experiment_seed"])
+
+
 def test_the_same_numbers_as_here(cluster: Cluster, config, uploaded, here):
     experiment = cluster.ended(cluster.create(config, uploaded))
     assert measured(experiment) == here
@@ -156,6 +163,9 @@ def test_killed_and_restarted(cluster: Cluster, config, uploaded, here, entrypoi
     assert measured(cluster.ended(experiment)) == here
     assert experiment.trials[0].restarts == 1
     assert begun(experiment)[2] > 5, "it went on from a checkpoint"
+    [folder] = {path.parent for path in cluster.master.storage.rglob("*tfevents*")}
+    shown = EventAccumulator(str(folder)).Reload().Scalars("Determined/loss")
+    assert [event.step for event in shown] == [step for group, step, _ in here if group == "training"]
 
 
 def test_paused_and_activated(cluster: Cluster, config, uploaded, here):
@@ -178,7 +188,9 @@ def test_a_random_search(cluster: Cluster, config, uploaded):
     config["searcher"] |= {"name": "random", "max_trials": 2}
     experiment = cluster.ended(cluster.create(config, uploaded))
     drawn = [trial.hparams["override_mmdet_config"]["optim_wrapper.optimizer.lr"] for trial in experiment.trials]
-    assert len(set(drawn)) == 2
+    here = make_plan(cluster.home / "experiment.yaml", [f"reproducibility.experiment_seed={seed_of(experiment)}"])
+    assert len({*drawn}) == 2
+    assert [[lr] for lr in drawn] == [[*draw.values()] for draw in here.draws], "as `python -m model_def search` has it"
     for trial, lr in zip(experiment.trials, drawn, strict=True):
         assert max(report.values["lr"] for report in trial.of("training")) == pytest.approx(lr), "after the warm-up"
 

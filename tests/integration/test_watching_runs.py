@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 
 import pytest
 import yaml
@@ -19,6 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.cluster.fixtures import Cluster, cluster, uploaded
 from tests.support import trainings
 from tests.support.commands import REPO, metrics, yaml_writer
+from tests.support.trainings import Stop
 
 __all__ = ["cluster", "uploaded"]  # fixtures
 
@@ -118,6 +120,21 @@ def test_watching_changes_no_number(watched, small, shapes_context, tmp_path):
     trainings.run(small, tmp_path / "plain", *plain, cwd=shapes_context)
     assert metrics(tmp_path / "plain/metrics.jsonl") == metrics(watched / "metrics.jsonl")
     assert read(tmp_path / "plain/tensorboard").Tags()["images"] == []
+
+
+def test_a_resumed_run_shows_each_step_once(small, watched, shapes_context, tmp_path):
+    """Killed behind its checkpoint of batch 6: what it has shown of batches 7 to 10 is measured again."""
+    killed = Stop(batch=11, number=signal.SIGKILL)
+    trainings.run(small, tmp_path / "again", cwd=shapes_context, stop=killed, code=-signal.SIGKILL)
+    before = read(tmp_path / "again/tensorboard")
+    assert [event.step for event in before.Scalars("Determined/loss")] == [*range(1, 11)]
+    trainings.run(small, tmp_path / "again", cwd=shapes_context, resume=True)
+    after, whole = read(tmp_path / "again/tensorboard"), read(watched / "tensorboard")
+    for tag in ("Determined/loss", "Determined/val_bbox_mAP", "per_class_AP/bbox_ellipse"):
+        shown = [[(event.step, event.value) for event in events.Scalars(tag)] for events in (after, whole)]
+        assert shown[0] == shown[1], tag
+    assert [event.step for event in after.Images("confusion/bbox")] == [6, 12, 18]
+    assert metrics(tmp_path / "again/metrics.jsonl") == metrics(watched / "metrics.jsonl")
 
 
 def test_two_processes_show_the_images_of_both(small, shapes_context, tmp_path):

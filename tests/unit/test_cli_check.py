@@ -93,6 +93,26 @@ def test_a_metric_that_no_evaluator_reports(experiment, capsys):
     assert "allowed: bbox_mAP, bbox_mAP_50" in text
 
 
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        ("pictures=[nowhere.jpg]", "no image of the validation set has this name: 'nowhere.jpg'"),
+        ("pictures=5", "the validation set has fewer images with boxes to draw: 5"),
+        ("profile_batches=[48, 49]", "allowed: batches from 1 to 48"),
+    ],
+)
+def test_what_is_to_be_watched_is_looked_for(experiment, capsys, mistake, told):
+    code, marks, text = check(capsys, experiment, mistake)
+    assert code == 2
+    assert marks == {**dict.fromkeys(STEPS, "✓"), "training": "✗"}
+    assert told in text
+
+
+def test_the_batches_are_those_of_all_slots(experiment, capsys):
+    *_, text = check(capsys, experiment, "resources.slots_per_trial=2")
+    assert "12 epochs of 4 batches of 2 images = 48 batches" in text
+
+
 def test_a_model_that_cannot_be_built(experiment, capsys):
     code, marks, text = check(capsys, experiment, "model.neck.num_outs=1")
     assert code == 2

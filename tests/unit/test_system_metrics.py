@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import logging
 
 from determined import core
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model_def.platform.system_metrics import LocalProfiler
+from model_def.platform.system_metrics import LocalProfiler, SystemMetrics
 
 
 def test_what_determined_measures_becomes_lines(tmp_path):
@@ -26,3 +28,14 @@ def test_what_determined_measures_becomes_lines(tmp_path):
 def test_a_run_without_profiling_has_no_such_file(tmp_path):
     LocalProfiler(tmp_path, core.DummyDistributedContext())._close()
     assert not (tmp_path / "system.jsonl").exists()
+
+
+def test_the_seconds_of_a_resumed_run_go_on(tmp_path):
+    noon = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
+    for seconds in (0, 30):
+        metrics = SystemMetrics(tmp_path)
+        for more in (0, 10):
+            time = noon + datetime.timedelta(seconds=seconds + more)
+            metrics.report("cpu", {"here": {"util": 1.0}}, report_time=time)
+    events = EventAccumulator(str(tmp_path / "tensorboard/system")).Reload()
+    assert [event.step for event in events.Scalars("cpu/util")] == [0, 10, 30, 40]

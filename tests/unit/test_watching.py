@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from model_def.evaluate.counted import NOTHING, Counted
 from model_def.experiment import load_experiment
 from model_def.watching.figures import confusion, confusion_matrix, precision_recall
 from model_def.watching.scenes import scenes
-from model_def.watching.trace import TraceHook
+from model_def.watching.trace import check_traced
 
 
 def counted(classes, pairs=(), precision=0.5):
@@ -72,7 +71,12 @@ def dataset(tmp_path_factory):
 
 def experiment(pictures):
     where = lambda *path: ".".join(map(str, path))  # noqa: E731
-    return types.SimpleNamespace(hyperparameters=types.SimpleNamespace(pictures=pictures), where=where)
+    asked = {"pictures": pictures}
+    return types.SimpleNamespace(
+        hyperparameters=types.SimpleNamespace(**asked, profile_batches=(10, 14)),
+        raw={"hyperparameters": asked},
+        where=where,
+    )
 
 
 def test_a_number_of_images_with_objects_is_chosen_the_same_each_time(dataset):
@@ -89,6 +93,22 @@ def test_images_are_chosen_by_name(dataset):
     assert (path, scene.name) == (dataset.get_data_info(2)["img_path"], name)
     with pytest.raises(ExperimentError, match=r"(?s)no image of the validation set has this name.*pictures\.1"):
         scenes(dataset, experiment((name, "nowhere.png")))
+
+
+def test_more_pictures_than_there_are_is_an_error(dataset):
+    with pytest.raises(ExperimentError, match=r"(?s)fewer images with boxes to draw: 9.*allowed: up to 6\n"):
+        scenes(dataset, experiment(9))
+    unasked = experiment(9)
+    unasked.raw["hyperparameters"].clear()
+    assert len(scenes(dataset, unasked)) == 6, "those of the default are as many as there are"
+
+
+@pytest.mark.parametrize("pictures", [4, ("a.jpg",)])
+@pytest.mark.parametrize("validation", [None, torch.utils.data.TensorDataset()])
+def test_pictures_without_images_to_draw_are_an_error(pictures, validation):
+    with pytest.raises(ExperimentError, match=r"(?s)set has no images with boxes to draw.*allowed: up to 0\n"):
+        scenes(validation, experiment(pictures))
+    assert scenes(validation, experiment(0)) == {}
 
 
 def test_the_truth_is_left_and_sure_predictions_right(dataset):
@@ -118,7 +138,6 @@ def test_profiling_is_not_bound_to_batches_and_says_so(write_yaml):
 
 
 def test_a_trace_behind_the_end_is_an_error():
-    hook = TraceHook(Path(), (10, 14), where="x.yaml:1")
-    hook.before_train(types.SimpleNamespace(max_iters=14))
-    with pytest.raises(ExperimentError, match=r"(?s)behind the end.*batches from 1 to 13"):
-        hook.before_train(types.SimpleNamespace(max_iters=13))
+    check_traced(experiment(4), 14)
+    with pytest.raises(ExperimentError, match=r"(?s)behind the end.*profile_batches.*batches from 1 to 13"):
+        check_traced(experiment(4), 13)

@@ -90,11 +90,11 @@ def _no_detection(config: dict[str, Any]) -> str:
 
 
 def _other_data(kind: Any) -> bool:
-    """Whether it is mmdet's, and not for detection. Nobody knows what a user's own is."""
+    """Whether it is mmdet's or mmpretrain's, and not for detection. Nobody knows what a user's own is."""
     from mmdet.datasets import BaseDetDataset  # heavy: seconds
 
-    found = classes_of(kind)
-    return any(each.__module__.startswith("mmdet.") and not issubclass(each, BaseDetDataset) for each in found)
+    known = [each for each in classes_of(kind) if each.__module__.startswith(("mmdet.", "mmpretrain."))]
+    return any(not issubclass(each, BaseDetDataset) for each in known)
 
 
 def _panoptic(wanted: bool, kind: str, experiment: Experiment) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ import pathlib
 from typing import Any
 
 import pytest
+from mmdet.registry import DATASETS
 
 from model_def.compose import Composed, compose
 from model_def.compose.classes import with_classes
@@ -140,6 +141,12 @@ def test_refused(name: str, change: dict[str, Any], says: str, next_step: str, t
     assert says in problem.what
     assert next_step in problem.next
     assert "hyperparameters.dataset" in problem.where
+
+
+def test_mmpretrains_data_sets_have_no_boxes_either(trees: dict[str, Any], monkeypatch: Any) -> None:
+    made = type("MadeImageNet", (), {"__module__": "mmpretrain.datasets.imagenet"})
+    monkeypatch.setitem(DATASETS.module_dict, "MadeImageNet", made)
+    assert "has no boxes" in refused(RETINANET, {**trees, "type": "MadeImageNet"}).what
 
 
 def test_files_of_ones_own_are_accepted(trees: dict[str, Any]) -> None:

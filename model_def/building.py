@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mmengine.registry import DefaultScope
-
 from model_def.assignments import OVERRIDES
 from model_def.compose import Composed
 from model_def.compose.components import component
@@ -37,14 +35,13 @@ _REFUSALS = (
 
 @contextlib.contextmanager
 def building(part: str, composed: Composed | None = None, experiment: Experiment | None = None) -> Iterator[None]:
-    """Build in the config's scope; name what refused, its place in the experiment, its line of code, and what it said.
+    """Name the component that refused, its place in the experiment, the line of its code, and what it said.
 
     Raises:
         ConfigError: in place of what a constructor raises.
     """
     try:
-        with DefaultScope.overwrite_default_scope(composed.config.default_scope if composed else None):
-            yield
+        yield
     except _REFUSALS as error:
         if is_out_of_memory(error):
             raise

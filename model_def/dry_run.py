@@ -144,17 +144,14 @@ class DryRun:
     def count_memory(self) -> str:
         """What the model and its optimizer need, and what the zoo says about the whole."""
         model = _needed(self._model, "model")
-        from mmengine.optim import build_optim_wrapper
-
         from model_def.building import building
         from model_def.compose.find import find_config
-        from model_def.memory import estimate
+        from model_def.memory import of_config
         from model_def.published import training_memory
 
         config = self.composed.config.to_dict()
         with building("optimizer", self.composed, self.experiment):
-            wrapper = build_optim_wrapper(model, config["optim_wrapper"])
-        memory = estimate(model, wrapper, config.get("custom_hooks") or ())
+            memory = of_config(model, config)
         told = [f"in each process {memory}", *([] if self.run else ["activations come on top; --run measures them"])]
         file = find_config(self.experiment.hyperparameters.config_file, context=self.experiment.directory, where="")
         return "\n".join([*told, *training_memory(file, self.composed.layers[0].config)])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from mmengine.hooks import EMAHook
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 from torch import nn
 from torch.optim import Optimizer
 
@@ -47,6 +49,13 @@ class Memory:
         each = ", ".join(f"{name} {in_words(size)}" for name, size in known.items())
         text = f"{in_words(sum(known.values()))}: {each}"
         return text + ("" if self.optimizer is not None else "; the optimizer's state is not known")
+
+
+def of_config(model: nn.Module, config: Mapping[str, Any]) -> Memory:
+    """What the model, and the config's optimizer and averages for it, take in each process."""
+    with DefaultScope.overwrite_default_scope(config["default_scope"]):  # of the package whose config it is
+        wrapper = build_optim_wrapper(model, config["optim_wrapper"])
+    return estimate(model, wrapper, config.get("custom_hooks") or ())
 
 
 def estimate(model: nn.Module, wrapper: Any, hooks: Iterable[dict[str, Any]]) -> Memory:

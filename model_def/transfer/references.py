@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmdet.registry import DATASETS
+from mmengine.registry import DefaultScope
 
 from model_def.building import building
 from model_def.compose import Composed
@@ -61,10 +62,11 @@ def referenced(composed: Composed, experiment: Experiment, *, left_out: set[str]
         DataError: it lists nothing.
     """
     config = composed.config.to_dict()
+    scope = str(config.get("default_scope") or "mmdet")
     for place, dataset in _datasets(config):
         if place in left_out:
             continue
-        with building("data set", composed, experiment):
+        with building("data set", composed, experiment), DefaultScope.overwrite_default_scope(scope):
             listed = DATASETS.build({**dataset, "pipeline": [], "lazy_init": True, "serialize_data": False})
             listed.full_init()
         paths: dict[str, dict[str, None]] = {}

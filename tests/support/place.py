@@ -70,8 +70,8 @@ class Place:
         return {str(path.relative_to(self.root)): path.read_bytes() if path.is_file() else b"" for path in self.walk()}
 
     def walk(self) -> Iterator[pathlib.Path]:
-        """Every path below the directory."""
-        yield from self.root.rglob("*")
+        """Every path below the directory, but for what Python keeps of modules that it has imported from there."""
+        yield from (path for path in self.root.rglob("*") if "__pycache__" not in path.parts)
 
     def edit(self, old: str, new: str) -> None:
         """Change the experiment."""

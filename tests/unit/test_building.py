@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from mmdet.models.layers import DetrTransformerEncoder
 from mmdet.models.necks import FPN
-from mmengine.config import Config
-from mmengine.registry import OPTIMIZERS, Registry
 
 from model_def.building import building
 from model_def.errors import ConfigError
@@ -24,13 +20,3 @@ def test_an_argument_that_does_not_suit_is_looked_up():
     with pytest.raises(ConfigError, match="got an unexpected keyword argument") as caught, building("model"):
         FPN(in_channels=[8], out_channels=8, num_outs=1, oops=2)
     assert caught.value.problems[0].next.startswith("look up this argument")
-
-
-def test_what_another_package_has_registered_is_found_in_its_scope():
-    elsewhere = Registry("optimizer", parent=OPTIMIZERS, scope="elsewhere")
-    elsewhere.register_module(name="Lamb", module=dict)
-    composed = SimpleNamespace(config=Config({"default_scope": "elsewhere"}))
-    with building("optimizer", composed), OPTIMIZERS.switch_scope_and_registry(None) as registry:
-        assert registry.get("Lamb") is dict
-    with OPTIMIZERS.switch_scope_and_registry(None) as registry:
-        assert registry.get("Lamb") is None

@@ -3,9 +3,10 @@
 import pytest
 import torch
 from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmengine.registry import OPTIMIZERS, Registry
 from torch import nn
 
-from model_def.memory import estimate, in_words
+from model_def.memory import estimate, in_words, of_config
 from model_def.uninitialised import Uninitialised
 
 
@@ -55,6 +56,14 @@ def test_averaged_weights_count():
         model, build_optim_wrapper(model, config), [{"type": "EMAHook"}, {"type": "CheckInvalidLossHook"}]
     )
     assert memory.averages == memory.parameters + memory.buffers > 0
+
+
+def test_what_another_package_has_registered_is_found_in_its_scope():
+    elsewhere = Registry("optimizer", parent=OPTIMIZERS, scope="elsewhere")
+    elsewhere.register_module(name="Lamb", module=torch.optim.SGD)
+    model, optimizer = a_model(), {"type": "OptimWrapper", "optimizer": {"type": "Lamb", "lr": 0.1, "momentum": 0.9}}
+    memory = of_config(model, {"default_scope": "elsewhere", "optim_wrapper": optimizer})
+    assert memory.optimizer == memory.gradients > 0
 
 
 def test_nothing_is_written_into_parameters_and_all_else_is():

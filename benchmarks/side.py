@@ -92,7 +92,10 @@ def probe(costs: Costs) -> Any:
 
 def ours(costs: Costs, arguments: list[str]) -> None:
     """`python -m model_def train`."""
-    from model_def import cli, controller, runner
+    from model_def.garbage import uncollected
+
+    with uncollected(modules=True):  # as the command imports them
+        from model_def import cli, controller, runner
 
     park = runner.ParkedRunner.park
 

@@ -104,8 +104,8 @@ def _loaders(config: dict[str, Any]) -> int:
     sampler = loader.get("sampler") or {}
     if "source_ratio" in sampler:
         sampler["source_ratio"] = [1] * len(sampler["source_ratio"])
-    if "dataset_size" in sampler:
-        sampler["dataset_size"] = [size if size < 0 else 2 for size in sampler["dataset_size"]]
+    if "dataset_size" in sampler and not sampler.get("ratio_mode"):
+        sampler["dataset_size"] = [min(size, 2) for size in sampler["dataset_size"]]
     sampler.pop("batch_size", None)  # these follow from `global_batch_size`
     return min(loader.pop("batch_size", 2), 2)
 

@@ -46,9 +46,19 @@ def fewer(config: dict[str, Any]) -> None:
         if path and path[-1] == "tracker":
             node.update(dict.fromkeys(SURE & node.keys(), 0.0))
             node.update({"obj_score_thrs": {"high": 0.0, "low": 0.0}} if "obj_score_thrs" in node else {})
+            _followed(node)
         if isinstance(node.get("backbone"), dict) and node.get("neck"):
             thin_backbone(node)
     _persons(config)
+
+
+def _followed(tracker: dict[str, Any]) -> None:
+    """Boxes of an untrained detector are unsure, and still the same ones in the next frame: tracks of some length."""
+    for key in ("match_iou_thr", "match_iou_thrs"):
+        if isinstance(tracker.get(key), dict):
+            tracker[key] = dict.fromkeys(tracker[key], 0.0)
+        elif key in tracker:
+            tracker[key] = 0.0
 
 
 def fewer_repeats(config: dict[str, Any]) -> None:

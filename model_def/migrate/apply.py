@@ -72,6 +72,7 @@ def _in_epochs(experiment: Experiment, config: Mapping[str, Any]) -> Experiment:
     epochs = whole_epochs(length.value, images, size)
     if epochs is None:
         return experiment
-    note = f"searcher.max_length: {length.value} batches of {size} are {epochs} epochs of {images} training images"
+    many = f"{epochs} epoch{'s' * (epochs != 1)}"
+    note = f"searcher.max_length: {length.value} batches of {size} are {many} of {images} training images"
     searcher = dataclasses.replace(experiment.searcher, max_length=Length(unit="epochs", value=epochs))
     return dataclasses.replace(experiment, searcher=searcher, notes=(*experiment.notes, note))

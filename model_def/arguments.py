@@ -82,6 +82,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
+def launcher(processes: int | None) -> list[str]:
+    """The words that start this program: in processes of torchrun's, or (None) in one of its own."""
+    return PROGRAM.split() if processes is None else ["torchrun", "--nproc-per-node", str(processes), "-m", "model_def"]
+
+
 def _experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiment", metavar="EXPERIMENT.yaml", type=Path, help="an experiment file")
     parser.add_argument("assignments", metavar="key=value", nargs="*", default=[], help="change a field, for this run")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_def import commands, data_commands
-from model_def.arguments import HELP, PROGRAM, parse
+from model_def.arguments import HELP, PROGRAM, launcher, parse
 from model_def.errors import MMDetTrialError, Stopped, is_disk_full
 from model_def.garbage import uncollected
 from model_def.lasting import own_line
@@ -133,9 +133,7 @@ def _run(experiment: Experiment, arguments: argparse.Namespace, *, output: Path,
 
 def _launcher() -> list[str]:
     """How this process was started, for commands that the user may repeat."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        return ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m", "model_def"]
-    return PROGRAM.split()
+    return launcher(int(os.environ["LOCAL_WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else None)
 
 
 def _resume_path(arguments: argparse.Namespace) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_def.arguments import PROGRAM
+from model_def.class_names import so_many
 from model_def.data_arguments import MOVED
 from model_def.errors import UserError
 
@@ -103,8 +104,8 @@ def data(arguments: Namespace) -> int:
 
     build = getattr(datasets, arguments.name)
     built = build(arguments.root) if arguments.root else build()
-    root, classes = os.path.relpath(built.root), len(built.classes)
-    print(f"{'built' if built.fresh else 'already there'}: {root} ({classes} class{'' if classes == 1 else 'es'})")
+    root, classes = os.path.relpath(built.root), so_many(len(built.classes))
+    print(f"{'built' if built.fresh else 'already there'}: {root} ({classes})")
     for name, split in built.splits.items():
         print(f"  {name}: {split.images} images, {split.annotations} boxes")
     print(f"  where it is from, and its licence: {root}/SOURCE.md")

@@ -80,6 +80,7 @@ class _Controller(pytorch._PyTorchTrialController):
     stock mmengine's checkpoints too, and leaves a validation for a stop: the run that goes on makes it first.
     """
 
+    trial: MMDetTrial
     code: pathlib.Path | None = None
     validate_now: Callable[[int], bool]
 
@@ -87,11 +88,11 @@ class _Controller(pytorch._PyTorchTrialController):
         # Determined would validate at the end of training in any case; some loops do not (a late val_begin). It would
         # also take the master's word for a validation whose outcome the checkpoint that we go on from does not have.
         batches = cast(pytorch._TrialState, self.state).batches_trained
-        made = cast(MMDetTrial, self.trial).last_validation.get("steps_completed") == batches
+        made = self.trial.last_validation.get("steps_completed") == batches
         return made or not self.validate_now(batches)
 
     def _validate(self) -> dict[str, Any]:
-        if not cast(MMDetTrial, self.trial).stop_pending():
+        if not self.trial.stop_pending():
             with contextlib.suppress(Left):
                 metrics: dict[str, Any] = super()._validate()
                 return metrics
@@ -110,7 +111,7 @@ class _Controller(pytorch._PyTorchTrialController):
             self.core_context.train.set_status("training")
 
     def _train(self, length: pytorch.TrainUnit, train_boundaries: list[pytorch._TrainBoundary]) -> None:
-        pump = cast(MMDetTrial, self.trial).pump
+        pump = self.trial.pump
         complete = self._steps_until_complete(length) <= 0
         if complete or pump.finished:
             pump.arrive()  # the loop will not be asked for a batch
@@ -126,12 +127,11 @@ class _Controller(pytorch._PyTorchTrialController):
 
     def _load(self, load_path: pathlib.Path) -> None:
         if load_path.is_file():
-            trial = cast(MMDetTrial, self.trial)
-            batches = take_over(trial.runner, trial.pump, load_path)
+            batches = take_over(self.trial.runner, self.trial.pump, load_path)
             self.state = pytorch._TrialState(trial_id=self.trial_id, batches_trained=batches)
             return
         check_plain(load_path / "trial_state.pkl")
-        cast(MMDetTrial, self.trial).arrived = self._make_up
+        self.trial.arrived = self._make_up
         super()._load(load_path)
 
     def _save(self, path: pathlib.Path) -> None:

@@ -203,7 +203,7 @@ class DryRun:
 
         slots = max(self.experiment.slots_per_trial, 1)
         with building("data, optimizer or schedule", self.composed, self.experiment):
-            self._parked = parked(self.composed.config, work_dir=self.work_dir, values=False, processes=slots)
+            self._parked = parked(self.composed.config, work_dir=self.work_dir, values=self.run, processes=slots)
         watched(self._parked, self.experiment)
         plan = describe(self._parked, experiment=self.experiment, output=None)
         return "\n".join(text for label, text in plan.rows if label not in TOLD)
@@ -235,8 +235,9 @@ class DryRun:
         if not self._parked and (more := lacking(self.composed.config)):
             raise NotTried(f"{type(model).__name__} learns from {more}, which only your data has")
         config = self.composed.config if self._parked else random_config(self.composed.config)
+        runner = self._parked if self.experiment.slots_per_trial <= 1 else None  # else its batches are all processes'
         with building("model, optimizer or schedule", self.composed, self.experiment):
-            runner = parked(config, work_dir=self.work_dir, values=True)
+            runner = runner or parked(config, work_dir=self.work_dir, values=True)
         words = "your data" if self._parked else f"{in_words(config)} (there is no data)"
         return f"{words}, {one_step(runner)}"
 

@@ -24,7 +24,6 @@ class Pump(abc.ABC):
         self.loop = runner.train_loop
         self._validates = False
         self._resumed: Mapping[str, Any] | None = None
-        self._resumed_at: Mapping[str, Any] | None = None
         self._arrived: Callable[[], None] = _nothing
 
     def __len__(self) -> int:
@@ -50,7 +49,7 @@ class Pump(abc.ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Where this process's data is, which hooks have switched its pipeline, and whether the loop validates now."""
-        return dict(self._resumed_at) if self._resumed_at is not None else self._place()
+        return dict(self._resumed) if self._resumed is not None else self._place()
 
     def _place(self) -> dict[str, Any]:
         switched = [hook._has_switched for hook in self._switching_hooks()]
@@ -67,7 +66,7 @@ class Pump(abc.ABC):
             WeightsError: it is the state of other data or workers.
         """
         self.loop.dataloader.check(state["loader"])
-        self._resumed = self._resumed_at = state
+        self._resumed = state
         self._validates = state.get("validates", False)
         self._arrived = arrived
 
@@ -75,7 +74,7 @@ class Pump(abc.ABC):
         """The loop is where the state was taken that it goes on from, if there is one."""
         arrived, self._arrived = self._arrived, _nothing
         arrived()
-        self._resumed_at = None
+        self._resumed = None
 
     def _switching_hooks(self) -> list[Any]:
         """The hooks that switch the pipeline once, and keep in mmdet's way whether they have."""
@@ -85,7 +84,7 @@ class Pump(abc.ABC):
         """What the loop does before its first batch; a resumed state must be in place."""
         hub = self.runner.message_hub.runtime_info
         # The counters as the last batch has left them, which a validation that is made up may look at.
-        counters = {name: hub[name] for name in ("epoch", "iter") if self._resumed_at is not None and name in hub}
+        counters = {name: hub[name] for name in ("epoch", "iter") if self._resumed is not None and name in hub}
         self.runner.call_hook("before_train")
         hub.update(counters)
 
@@ -113,7 +112,7 @@ class EpochPump(Pump):
 
     def _go_on(self) -> None:
         """Bring the data where an earlier run left it, before hooks switch the pipeline that had not done so then."""
-        state, self._resumed = self._resumed, None
+        state = self._resumed
         if state is not None:
             for hook, switched in zip(self._switching_hooks(), state["switched"], strict=True):
                 if switched:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_def.assignments import OVERRIDES
+from model_def.compose.moments import Horizon
 from model_def.errors import ConfigError
 from model_def.experiment_types import Experiment, Length
 from model_def.migrate import form
@@ -72,7 +73,7 @@ def _in_epochs(experiment: Experiment, config: Mapping[str, Any]) -> Experiment:
     epochs = whole_epochs(length.value, images, size)
     if epochs is None:
         return experiment
-    many = f"{epochs} epoch{'s' * (epochs != 1)}"
-    note = f"searcher.max_length: {length.value} batches of {size} are {many} of {images} training images"
+    horizon = Horizon(length=epochs, epochs=True)
+    note = f"searcher.max_length: {length.value} batches of {size} are {horizon} of {images} training images"
     searcher = dataclasses.replace(experiment.searcher, max_length=Length(unit="epochs", value=epochs))
     return dataclasses.replace(experiment, searcher=searcher, notes=(*experiment.notes, note))

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from model_def.arguments import PROGRAM
+from model_def.arguments import PROGRAM, launcher
 from model_def.report.pace import clock
 from model_def.report.plan import print_rows
 from model_def.report.summary import activation
@@ -101,17 +101,10 @@ def summarize(search: Search, *, seconds: float, picture: Path | None, console: 
     ]
     print_rows(rows, console)
     console.print(Text("next", style="bold"))
-    program = _program(search.plan.experiment.slots_per_trial)
-    train = shlex.join([*program, "train", str(search.plan.file), *trial.values])
+    slots = search.plan.experiment.slots_per_trial
+    train = shlex.join([*launcher(slots if slots > 1 else None), "train", str(search.plan.file), *trial.values])
     for command in (*activation(), f"{PROGRAM} predict {folder} IMAGE…", train):
         console.print(Text(f"  {command}"))
-
-
-def _program(processes: int) -> list[str]:
-    """What trains as the trials did."""
-    if processes > 1:
-        return ["torchrun", "--nproc-per-node", str(processes), "-m", "model_def"]
-    return PROGRAM.split()
 
 
 def _counts(search: Search) -> list[str]:

@@ -42,7 +42,7 @@ class S3Client:
 
     def head(self, address: Address) -> Stat:
         found = self._ask("head_object", address, Bucket=address.bucket, Key=address.key)
-        return Stat(address=address, size=found["ContentLength"], version=_etag(found))
+        return Stat(address=address, size=found["ContentLength"], version=_version(found.get("ETag")))
 
     def list(self, address: Address, *, deep: bool = True, limit: int | None = None) -> Iterator[Stat]:
         words = {"Bucket": address.bucket, "Prefix": address.key, **({} if deep else {"Delimiter": "/"})}
@@ -79,8 +79,7 @@ class S3Client:
             found = self._direct().open(address)
         if found is not None:
             return self._whole(address, found.raw, found.headers)
-        answer, _ = self._opened(address)
-        blob = self._whole(address, answer["Body"], answer["ResponseMetadata"]["HTTPHeaders"])
+        blob = self._whole(address, *self._opened(address))
         self._direct().leave(address)
         return blob
 
@@ -90,20 +89,22 @@ class S3Client:
             body = stream.read()
         check.update(body)
         check.done()
-        return Blob(body=body, version=headers.get("etag", "").strip('"'))
+        return Blob(body=body, version=_version(headers.get("etag")))
 
     def _get_file(self, address: Address, path: Path) -> str:
-        answer, check = self._opened(address)
-        with path.open("wb") as file, contextlib.closing(answer["Body"]) as stream:
+        opened, headers = self._opened(address)
+        check = self._check(address, headers)
+        with path.open("wb") as file, contextlib.closing(opened) as stream:
             while piece := self._piece(address, stream):
                 check.update(piece)
                 file.write(piece)
         check.done()
-        return _etag(answer)
+        return _version(headers.get("etag"))
 
-    def _opened(self, address: Address) -> tuple[dict[str, Any], Check]:
+    def _opened(self, address: Address) -> tuple[Any, Mapping[str, str]]:
+        """The body, unread, and the headers that came with it."""
         answer = self._asked("get_object", address, Bucket=address.bucket, Key=address.key, ChecksumMode="ENABLED")
-        return answer, self._check(address, answer["ResponseMetadata"]["HTTPHeaders"])
+        return answer["Body"], answer["ResponseMetadata"]["HTTPHeaders"]
 
     def _check(self, address: Address, headers: Mapping[str, str]) -> Check:
         return s3_check(address, headers, amazon="amazonaws" in self._boto().meta.endpoint_url)
@@ -162,8 +163,8 @@ class S3Client:
         return session.client("s3", endpoint_url=options.endpoint_url or None, config=config)
 
 
-def _etag(answer: dict[str, Any]) -> str:
-    return str(answer.get("ETag", "")).strip('"')
+def _version(etag: Any) -> str:
+    return str(etag or "").strip('"')
 
 
 def _stats(page: dict[str, Any], address: Address) -> list[Stat]:
@@ -171,7 +172,8 @@ def _stats(page: dict[str, Any], address: Address) -> list[Stat]:
         return Address(scheme=address.scheme, bucket=address.bucket, key=key)
 
     objects = [
-        Stat(address=at(found["Key"]), size=found["Size"], version=_etag(found)) for found in page.get("Contents", ())
+        Stat(address=at(found["Key"]), size=found["Size"], version=_version(found.get("ETag")))
+        for found in page.get("Contents", ())
     ]
     folders = [Stat(address=at(found["Prefix"]), size=0, version="") for found in page.get("CommonPrefixes", ())]
     return sorted(objects + folders, key=lambda stat: stat.address.key)

@@ -137,8 +137,8 @@ class Agent:
 
     def _files(self, name: str, config: dict[str, Any]) -> pathlib.Path:
         folder = self._folder / name
-        for name in ("info", "workdir", "train/logs", "train/model", "tmp", "home"):
-            (folder / name).mkdir(parents=True)
+        for part in ("info", "workdir", "train/logs", "train/model", "tmp", "home"):
+            (folder / part).mkdir(parents=True)
         mounts = [(mount["host_path"], mount["container_path"]) for mount in config["bind_mounts"]]
         storage = config["checkpoint_storage"]
         if storage["type"] == "shared_fs":

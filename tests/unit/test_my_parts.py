@@ -7,12 +7,17 @@ import pytest
 import torch
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
-from mmdet.utils import register_all_modules
+from mmengine.registry import DefaultScope
 
+from experiments.custom import my_parts  # registers them
 from model_def.datasets import made
 
-register_all_modules(init_default_scope=True)
-from experiments.custom import my_parts  # noqa: E402  # registers them
+
+@pytest.fixture(autouse=True)
+def in_mmdet():
+    """Whatever scope the last Runner of this process has left behind."""
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        yield
 
 
 def test_boxes_stay_around_their_objects():

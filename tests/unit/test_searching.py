@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from model_def.arguments import launcher
 from model_def.errors import OutputError, UserError
 from model_def.experiment import load_experiment
 from model_def.searching import halving, record
@@ -226,7 +227,7 @@ def test_the_picture_has_the_scale_that_is_searched_on():
 def test_what_a_search_shows(tmp_path):
     from rich.console import Console
 
-    from model_def.searching.board import Board, _program, summarize
+    from model_def.searching.board import Board, summarize
 
     one = search(experiment(tmp_path, RANDOM), tmp_path / "search")
     console = Console(record=True, width=200, file=io.StringIO())
@@ -246,4 +247,4 @@ def test_what_a_search_shows(tmp_path):
     assert "done in 1:05: 2 done, 2 waiting; 2,400 batches" in text
     assert f"python -m model_def predict {tmp_path}/search/trials/002 IMAGE…" in text
     assert f"python -m model_def train {tmp_path}/experiment.yaml {LR}=0.00815" in text
-    assert _program(2) == ["torchrun", "--nproc-per-node", "2", "-m", "model_def"]
+    assert launcher(2) == ["torchrun", "--nproc-per-node", "2", "-m", "model_def"]

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+
+@pytest.fixture
+def mmdet_scope() -> Iterator[None]:
+    """Parts are mmdet's, whatever scope the last Runner of this process has left behind."""
+    from mmengine.registry import DefaultScope
+
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        yield
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ def test_types(name: str) -> None:
     assert [type(v) for _, v in walk(found)] == [type(v) for _, v in walk(expected)]
 
 
+@pytest.mark.usefixtures("mmdet_scope")
 def test_the_real_components_take_them() -> None:
     config = overridden(
         **{

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from mmdet.registry import DATASETS, HOOKS, MODELS, PARAM_SCHEDULERS
-from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from mmengine.optim import OptimWrapper, build_optim_wrapper
@@ -47,9 +46,7 @@ Check = Callable[[Config], None]
 CHECKS: dict[str, Check] = {}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _registered() -> None:
-    register_all_modules(init_default_scope=True)
+pytestmark = pytest.mark.usefixtures("mmdet_scope")
 
 
 @pytest.fixture

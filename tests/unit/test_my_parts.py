@@ -7,17 +7,11 @@ import pytest
 import torch
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
-from mmengine.registry import DefaultScope
 
 from experiments.custom import my_parts  # registers them
 from model_def.datasets import made
 
-
-@pytest.fixture(autouse=True)
-def in_mmdet():
-    """Whatever scope the last Runner of this process has left behind."""
-    with DefaultScope.overwrite_default_scope("mmdet"):
-        yield
+pytestmark = pytest.mark.usefixtures("mmdet_scope")
 
 
 def test_boxes_stay_around_their_objects():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from model_def import samples
+from model_def import container_image, samples
 from model_def.errors import Problem, UserError
 from model_def.experiment import Unfinished, load_experiment
 from model_def.experiment_types import Experiment
@@ -70,6 +70,9 @@ class DryRun:
             yield "schedule", self.draw_schedule
         yield "training", self.park
         yield "metric", self.find_metric
+        environment = self._experiment.raw.get("environment") if self._experiment else None
+        if container_image.named(environment):
+            yield "image", functools.partial(container_image.look_up, environment, self.experiment.source)
         if self.run:
             yield "run", self.run_once
 
@@ -112,10 +115,9 @@ class DryRun:
 
     def draw(self) -> str:
         """The other draws of the search, each assembled."""
-        searched = self.experiment.raw["hyperparameters"]
         from model_def.draws import assemble_others
 
-        number = assemble_others(self.file, self.assignments, searched)
+        number = assemble_others(self.file, self.assignments, self.experiment.raw["hyperparameters"])
         return f"{number} draws assemble: the ends of each range, every value of each choice"
 
     def look_up(self) -> str:

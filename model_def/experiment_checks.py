@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from model_def.container_image import name_problems
 from model_def.errors import Problem
 from model_def.experiment_fields import BATCHES, HYPERPARAMETERS, LENGTH, LENGTH_OR_INTEGER
 from model_def.fields import SECRET
@@ -45,6 +46,7 @@ def deeper_problems(config: dict[str, Any], source: Source) -> Iterator[Problem]
     yield from _removed_problems(get(config, "searcher", "name"), source)
     yield from _optimization_problems(config, source)
     yield from _two_lengths(config, source)
+    yield from name_problems(config.get("environment"), source)
     yield from _part_problems(config, source, "hyperparameters", "use_pretrained", "min_loaded")
     yield from _batches_problems(config, source, "hyperparameters", "profile_batches")
     client = get(config, "data", "file_client_args")

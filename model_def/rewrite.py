@@ -10,6 +10,7 @@ from model_def.assignments import OVERRIDES
 from model_def.compose.find import find_config, renaming_note
 from model_def.compose.load import load_config
 from model_def.compose.tree import get, merged
+from model_def.container_image import OWN_IMAGE
 from model_def.errors import ExperimentError, Problem
 from model_def.experiment_checks import ENTRYPOINT
 from model_def.experiment_fields import HYPERPARAMETERS, is_searched
@@ -222,4 +223,4 @@ def _image(text: Text) -> None:
     images = form.old_images(text.value("environment"))
     if images:
         place = ("environment", "image") if len(text.children("environment")) > 1 else ("environment",)
-        text.replace(place, [comment(f"{images[0]} has mmdet 2.x: {form.OWN_IMAGE}")])
+        text.replace(place, [comment(f"{images[0]} has mmdet 2.x: {OWN_IMAGE}")])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from model_def.container_image import OWN_IMAGE, named
 from model_def.experiment_checks import ENTRYPOINT
 
 TRIAL = "model_hub.mmdetection:MMDetTrial"
 IMAGE = "model-hub-mmdetection"
-OWN_IMAGE = "build one with docker/Dockerfile and name it in `environment.image`"
 
 
 def is_old_entrypoint(entrypoint: Any) -> bool:
@@ -20,9 +20,7 @@ def is_old_entrypoint(entrypoint: Any) -> bool:
 
 def old_images(environment: Any) -> list[str]:
     """The old adapter's images that an experiment names, all of which have mmdet 2.x."""
-    image = (environment or {}).get("image")
-    names = image.values() if isinstance(image, Mapping) else [image]
-    return [str(name) for name in names if IMAGE in str(name)]
+    return [name for name in named(environment).values() if IMAGE in name]
 
 
 def notes(raw: Mapping[str, Any]) -> Iterator[str]:

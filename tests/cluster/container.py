@@ -45,7 +45,12 @@ class Agent:
         folder: for the containers' files.
         environment: variables of all containers, beside the platform's; nothing else is inherited but PATH and LANG.
         hook: whether a context's startup-hook.sh runs. It installs packages, into the environment that runs this.
+
+    Attributes:
+        images: those that can be pulled. What runs is this machine's Python in any case.
     """
+
+    images: Container[str] | None = None  # all of them
 
     def __init__(
         self, folder: pathlib.Path, *, nodes: int = 1, slots: int = 2, environment: dict[str, str], hook: bool = False
@@ -81,6 +86,10 @@ class Agent:
 
     def start(self, master: Master, experiment: Experiment, trial: Trial, allocation: Allocation) -> None:
         """Start all containers of a run; `master.exited` is told when the last one has ended."""
+        image = _for_cpu(experiment.config["environment"]["image"], "")
+        if self.images is not None and image not in self.images:
+            threading.Thread(target=_not_pulled, args=(master, trial, allocation, image), daemon=True).start()
+            return
         ports = _free_ports(3)
         for rank in range(len(allocation.slots)):
             folder = self._files(allocation.resources[rank], experiment.config)
@@ -179,8 +188,7 @@ class Agent:
 
     def _common(self, master: Master, experiment: Experiment, node: str) -> dict[str, str]:
         """What all containers of an experiment get."""
-        asked = experiment.config["environment"]["environment_variables"]
-        asked = asked.get("cpu", []) if isinstance(asked, dict) else asked
+        asked = _for_cpu(experiment.config["environment"]["environment_variables"], [])
         return {
             "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
             "LANG": os.environ.get("LANG", "C.UTF-8"),
@@ -193,6 +201,18 @@ class Agent:
             **self._environment,
             **dict(variable.split("=", 1) for variable in asked),
         }
+
+
+def _for_cpu(asked: Any, nothing: Any) -> Any:
+    return asked.get("cpu", nothing) if isinstance(asked, dict) else asked
+
+
+def _not_pulled(master: Master, trial: Trial, allocation: Allocation, image: str) -> None:
+    """As an agent fails to. These lines are not the trial's own: log policies don't look at them."""
+    master.log(trial, f"image not found, pulling image: {image}\n")
+    why = f"pulling container image: error pulling image: {image}: manifest unknown"
+    master.log(trial, f"crashed: task failed without an associated exit code: {why}\n")
+    master.exited(trial, allocation, [1])
 
 
 def _container(environment: dict[str, str]) -> subprocess.Popen[str]:

@@ -76,6 +76,18 @@ def test_a_mistake_in_the_config(cluster: Cluster, failing, uploaded):
     assert log.count("Traceback (most recent call last)") == 1, "torchrun's alone"
 
 
+def test_an_image_that_cannot_be_pulled(cluster: Cluster, failing, uploaded):
+    """No code of ours runs, and a master tries again: `check` looks the image up before."""
+    cluster.master.agent.images = {"stand-in"}
+    failing |= {"environment": {"image": "me/mmdet:1"}, "max_restarts": 2, "log_policies": POLICIES}
+    experiment = cluster.ended(cluster.create(failing, uploaded), records.ERROR)
+    [trial] = experiment.trials
+    assert (trial.run_id, trial.restarts, trial.policy) == (3, 2, None)
+    assert cluster.log(experiment)[-1].endswith("error pulling image: me/mmdet:1: manifest unknown\n")
+    assert not trial.metrics
+    assert not cluster.master.checkpoints
+
+
 @EVERY
 def test_missing_data(cluster: Cluster, failing, uploaded):
     failing["hyperparameters"]["dataset"]["train"]["ann_file"] = "nowhere.json"

@@ -93,6 +93,13 @@ def test_a_metric_that_no_evaluator_reports(experiment, capsys):
     assert "allowed: bbox_mAP, bbox_mAP_50" in text
 
 
+def test_the_image_is_looked_up(experiment, capsys):
+    code, marks, text = check(capsys, experiment, "environment.image=localhost:1/me/mmdet:1")
+    assert code == 0
+    assert marks == dict.fromkeys([*STEPS, "image"], "✓")
+    assert "✓ image       localhost:1/me/mmdet:1, not looked up: localhost:1 doesn't answer" in text
+
+
 @pytest.mark.parametrize(
     ("mistake", "told"),
     [

@@ -48,18 +48,26 @@ def follow(
 
 
 def never(config: dict[str, Any]) -> Iterator[str]:
-    """A note for each learning rate that has steps which never come."""
+    """A note for each learning rate that has steps, or an end, which never come."""
     now = horizon(config)
-    for _, node in dicts(config.get("param_scheduler")) if now else ():
-        begin, end, milestones = node.get("begin", 0), node.get("end", FOREVER), node.get("milestones")
-        known = isinstance(milestones, list | tuple) and all(map(is_number, (begin, end, *milestones)))
-        if now and known and milestones and node.get("by_epoch", True) == now.epochs:
-            last = min(end, now.length)
-            late = [str(milestone) for milestone in milestones if begin + milestone >= last]
-            what = "training ends" if last == now.length else "its schedule ends"
-            if late:
-                unit = now.unit.removesuffix("s")
-                yield f"the learning rate never steps at {unit} {', '.join(late)}: {what} at {last} (param_scheduler)"
+    for path, node in dicts(config.get("param_scheduler")) if now else ():
+        begin = node.get("begin", 0)
+        if now and is_number(begin) and node.get("by_epoch", True) == now.epochs:
+            yield from _late_steps(node, begin, now)
+            span = node.get("T_max")
+            if is_number(span) and begin + span > now.length:
+                where = dotted(("param_scheduler", *path, "T_max"))
+                yield f"the learning rate never comes to its end: {where} = {span}, and training has {now}"
+
+
+def _late_steps(node: dict[str, Any], begin: float, now: Horizon) -> Iterator[str]:
+    end, milestones = node.get("end", FOREVER), node.get("milestones")
+    if isinstance(milestones, list | tuple) and all(map(is_number, (end, *milestones))):
+        last = min(end, now.length)
+        what = "training ends" if last == now.length else "its schedule ends"
+        if late := [str(milestone) for milestone in milestones if begin + milestone >= last]:
+            unit = now.unit.removesuffix("s")
+            yield f"the learning rate never steps at {unit} {', '.join(late)}: {what} at {last} (param_scheduler)"
 
 
 def _dated(config: dict[str, Any], layers: Sequence[Layer], now: Horizon) -> Iterator[Dated]:

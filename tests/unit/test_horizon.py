@@ -209,6 +209,15 @@ def test_too_short_for_its_steps_is_said() -> None:
     assert notes[1] == "the learning rate never steps at epoch 2: training ends at 2 (param_scheduler)"
 
 
+@pytest.mark.parametrize("epochs", [2, 24])
+def test_a_schedule_for_longer_is_said_where_both_were_given_together(epochs: int) -> None:
+    """As on a cluster, whose YAML does not tell what the command line has changed in it."""
+    cosine = [{"type": "CosineAnnealingLR", "begin": 0, "end": 24, "T_max": 24}]
+    notes = composed(RETINANET, {"param_scheduler": cosine, "train_cfg.max_epochs": epochs}).notes
+    late = "the learning rate never comes to its end: param_scheduler.0.T_max = 24, and training has 2 epochs"
+    assert [note for note in notes if "learning rate" in note] == ([late] if epochs == 2 else [])
+
+
 def test_epochs_do_not_become_iterations() -> None:
     assert "can't turn epochs into iterations" in refused(RETINANET, BY_ITERATIONS, schedule="rescale").what
 

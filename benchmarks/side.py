@@ -3,7 +3,8 @@
     python -m benchmarks.side ours COSTS.json EXPERIMENT.yaml [key=value …]
     python -m benchmarks.side stock COSTS.json CONFIG.py WORK_DIR
 
-Both are timed by the same mmengine hook and by mmengine's own IterTimerHook.
+Both are timed by the same mmengine hook and by mmengine's own IterTimerHook. Two of them take turns: `benchmarks.turns`
+lets one go on when the other has done a block of iterations.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 # When the process was started, by the one who started it: importing belongs to the time to the first step.
 STARTED = float(os.environ.get("BENCHMARK_STARTED", time.time()))
 WARM_UP = 12  # iterations that are left out; a first report, which loads TensorBoard, is among them
+BLOCK = 4  # iterations in a turn
 
 
 class Costs:
@@ -29,8 +31,7 @@ class Costs:
 
     Attributes:
         start, start_cpu: seconds, and CPU seconds, from the start of the process to its first step.
-        steps, data: of each iteration, seconds in all and seconds waiting for data.
-        clock: the process's CPU seconds after each iteration.
+        steps, cpu, data: of each iteration, seconds, CPU seconds of the process, and seconds waiting for data.
         checkpoints: seconds of each saving.
     """
 
@@ -38,8 +39,8 @@ class Costs:
         self.start = 0.0
         self.start_cpu = 0.0
         self.steps: list[float] = []
+        self.cpu: list[float] = []
         self.data: list[float] = []
-        self.clock: list[float] = []
         self.checkpoints: list[float] = []
 
     def timed(self, save: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,36 +57,59 @@ class Costs:
         return wrapper
 
     def write(self, path: str) -> None:
-        """The means, and the peak of memory in MiB: the GPU's where one is used, else the process's."""
+        """The means of blocks of iterations, and the peak of memory in MiB, of the GPU if one is used."""
         import torch
 
         gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
         memory = gpu / 2**20 or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         costs = {
-            "step": statistics.mean(self.steps[WARM_UP:]),
-            "cpu": (self.clock[-1] - self.clock[WARM_UP - 1]) / len(self.clock[WARM_UP:]),
-            "data": statistics.mean(self.data[WARM_UP:]),
-            "start": self.start,
-            "start_cpu": self.start_cpu,
-            "checkpoint": statistics.mean(self.checkpoints),
-            "memory": memory,
+            "step": _blocks(self.steps),
+            "cpu": _blocks(self.cpu),
+            "data": _blocks(self.data),
+            "start": [self.start],
+            "start_cpu": [self.start_cpu],
+            "checkpoint": [statistics.mean(self.checkpoints)],
+            "memory": [memory],
         }
         pathlib.Path(path).write_text(json.dumps(costs))
 
 
+def _blocks(values: list[float]) -> list[float]:
+    blocks = [values[first : first + BLOCK] for first in range(WARM_UP, len(values), BLOCK)]
+    return [statistics.mean(block) for block in blocks if len(block) == BLOCK]
+
+
 def probe(costs: Costs) -> Any:
-    """A hook that fills `costs`."""
+    """A hook that fills `costs`, and that waits for its turn after each block."""
+    import torch
     from mmengine.hooks import Hook
 
+    turn = int(os.environ["BENCHMARK_TURN"])
+
     class Probe(Hook):
+        waited, clock = 0.0, 0.0
+
         def before_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
             costs.start = costs.start or time.time() - STARTED
             costs.start_cpu = costs.start_cpu or time.process_time()
 
         def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
-            costs.steps.append(runner.message_hub.get_scalar("train/time").current())
-            costs.clock.append(time.process_time())
-            costs.data.append(runner.message_hub.get_scalar("train/data_time").current())
+            clock = time.process_time()
+            scalars = runner.message_hub.log_scalars
+            costs.steps.append(scalars["train/time"].current() - self.waited)
+            costs.data.append(scalars["train/data_time"].current() - self.waited)
+            costs.cpu.append(clock - self.clock)
+            self.waited, self.clock = 0.0, clock
+            if len(costs.steps) % BLOCK == 0:
+                self.waited = self._wait()
+
+        def _wait(self) -> float:
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            start = time.time()
+            os.write(turn, b".")
+            os.read(turn, 1)
+            return time.time() - start
 
     return Probe()
 

@@ -1,25 +1,29 @@
-"""What our training costs over stock mmengine's `Runner.train()`, alternating in one run.
+"""What our training costs over stock mmengine's `Runner.train()`, both at once and taking turns.
 
     python -m benchmarks.step [REPEATS]
 
 A small and a large model are trained on the quickstart's data, by our command and from the config.py that it wrote by
-stock mmengine, each time in a fresh process. With DEVICE=cuda the GPU is used, else it is hidden.
+stock mmengine, each time in a fresh process. A few iterations of one, then the same of the other make a pair: the
+machine's own speed changes from minute to minute. With DEVICE=cuda the GPU is used, else it is hidden.
 """
 
 from __future__ import annotations
 
 import json
+import operator
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.turns import in_turns
+
+Costs = dict[str, list[float]]
 
 DATA = (
     "hyperparameters.dataset.root=data/quickstart",
@@ -60,50 +64,46 @@ if os.environ.get("DEVICE") != "cuda":
     ENVIRONMENT["CUDA_VISIBLE_DEVICES"] = ""
 
 
-def run(side: str, folder: pathlib.Path, *arguments: str) -> dict[str, float]:
-    """What one run of `benchmarks.side` costs."""
-    result = folder.with_suffix(f".{side}.json")
-    command = [sys.executable, "-m", "benchmarks.side", side, str(result), *arguments]
-    environment = {**ENVIRONMENT, "BENCHMARK_STARTED": str(time.time())}
-    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{side} failed:\n{done.stdout}\n{done.stderr}")
-    costs: dict[str, float] = json.loads(result.read_text())
-    return costs
-
-
-def pairs(arguments: tuple[str, ...], repeats: int) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
-    """Ours and stock's costs of each turn; who begins changes, so that a machine that slows down favours nobody."""
+def pairs(arguments: tuple[str, ...], repeats: int) -> Iterator[tuple[Costs, Costs]]:
+    """Ours and stock's costs of each turn; who begins changes."""
     with tempfile.TemporaryDirectory() as scratch:
         config = pathlib.Path(scratch, "config.py")
         for turn in range(repeats):
             folder = pathlib.Path(scratch, str(turn))
-
-            def ours(folder: pathlib.Path = folder) -> dict[str, float]:
-                costs = run("ours", folder, *arguments, "--output", str(folder / "ours"))
-                config.write_text((folder / "ours/config.py").read_text())
-                return costs
-
-            def stock(folder: pathlib.Path = folder) -> dict[str, float]:
-                return run("stock", folder, str(config), str(folder / "stock"))
-
             folder.mkdir()
-            own, theirs = (ours(), stock()) if turn % 2 == 0 else (stock(), ours())[::-1]
-            yield own, theirs
+            output = folder / "ours"
+            ours = _side("ours", folder, *arguments, "--output", str(output))
+            stock = _side("stock", folder, str(config if turn else output / "config.py"), str(folder / "stock"))
+            both = (ours, stock) if turn % 2 == 0 else (stock, ours)
+            in_turns(*both, environment=ENVIRONMENT, folder=folder)
+            if turn == 0:
+                config.write_text((output / "config.py").read_text())
+            yield _costs(folder, "ours"), _costs(folder, "stock")
+
+
+def _side(side: str, folder: pathlib.Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.side", side, str(folder / f"{side}.json"), *arguments]
+
+
+def _costs(folder: pathlib.Path, side: str) -> Costs:
+    costs: Costs = json.loads((folder / f"{side}.json").read_text())
+    return costs
 
 
 def compare(model: str, arguments: tuple[str, ...], repeats: int) -> Table:
-    """The medians of both, and the median of the pairs' ratios with its range."""
+    """The medians of both, and the median of the pairs' ratios with their quartiles."""
     measured = []
     for turn, (own, theirs) in enumerate(pairs(arguments, repeats), start=1):
         measured.append((own, theirs))
-        print(f"{model}: {turn}/{repeats}: {own['step']:.4f} s against {theirs['step']:.4f} s a step", flush=True)
-    table = Table("", "ours", "stock", "ratio", "of the pairs", title=f"{model}: {repeats} alternating pairs")
+        ratio = statistics.median(map(operator.truediv, own["step"], theirs["step"]))
+        print(f"{model}: {turn}/{repeats}: {ratio:.3f} of stock's step", flush=True)
+    table = Table("", "ours", "stock", "ratio", "of the pairs", "pairs", title=f"{model}: {repeats} runs in turns")
     for name, label in ROWS.items():
-        own, theirs = (statistics.median(pair[side][name] for pair in measured) for side in (0, 1))
-        ratios = sorted(pair[0][name] / pair[1][name] for pair in measured)
-        scatter = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-        table.add_row(label, f"{own:.4g}", f"{theirs:.4g}", f"{statistics.median(ratios):.3f}", scatter)
+        columns = [[value for pair in measured for value in pair[side][name]] for side in (0, 1)]
+        ratios = [*map(operator.truediv, *columns)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
+        medians = [f"{statistics.median(column):.4g}" for column in columns]
+        table.add_row(label, *medians, f"{middle:.3f}", f"{low:.2f} to {high:.2f}", str(len(ratios)))
     return table
 
 

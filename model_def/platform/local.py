@@ -136,7 +136,7 @@ def local_platform(
         WeightsError: `resume` is not a whole checkpoint.
         Stopped: at the end, if a signal asked for a stop; all is saved by then.
     """
-    steps_completed, validated = _steps_completed(resume) if resume else (0, 0)
+    steps_completed, validated = _reached(resume) if resume else (0, 0)
     if distributed.rank == 0:
         run.recover()
         run.rewind(steps_completed, validated=validated)
@@ -182,7 +182,7 @@ def _code(output: pathlib.Path) -> Iterator[pathlib.Path]:
         yield pathlib.Path(code)
 
 
-def _steps_completed(checkpoint: pathlib.Path) -> tuple[int, int]:
+def _reached(checkpoint: pathlib.Path) -> tuple[int, int]:
     """Of a checkpoint, and of the last validation that it knows of."""
     if checkpoint.is_file():
         return (read_stock(checkpoint, mmap=True).iterations,) * 2

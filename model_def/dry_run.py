@@ -70,9 +70,8 @@ class DryRun:
             yield "schedule", self.draw_schedule
         yield "training", self.park
         yield "metric", self.find_metric
-        environment = self._experiment.raw.get("environment") if self._experiment else None
-        if container_image.named(environment):
-            yield "image", functools.partial(container_image.look_up, environment, self.experiment.source)
+        if (own := self._experiment) and container_image.named(own.raw.get("environment")):
+            yield "image", functools.partial(container_image.look_up, own.raw["environment"], own.source)
         if self.run:
             yield "run", self.run_once
 

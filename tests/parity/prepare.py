@@ -10,6 +10,7 @@ import yaml
 
 from model_def.compose.known import RUNNER
 from model_def.compose.require import lacking
+from model_def.compose.tree import dicts
 from model_def.starting import ranking
 from tests.parity import zoo
 from tests.parity.channels import narrower
@@ -23,10 +24,7 @@ from tests.parity.variants import VARIANTS
 # Tried in this order, until the model can be built and trained.
 LEVELS = ("small", "wide", "larger", "images", "full")
 SEED = 7
-SMALL, LARGER = (
-    8,
-    2.7,
-)  # how many times smaller the images are; a deformable convolution needs three pixels at stride 128
+SMALL, LARGER = 8, 2.7  # times smaller are the images; a deformable convolution needs three pixels at stride 128
 
 
 class DoesNotTrain(Exception):
@@ -63,6 +61,7 @@ def prepare(case: str, folder: pathlib.Path, *, level: str, calm: bool, data: pa
     if level in ("small", "larger"):
         narrower(config["model"])
     batch = _loaders(config)
+    _written_here(config)
     _record(config)
     if variant:
         VARIANTS[variant](config)
@@ -108,6 +107,13 @@ def _loaders(config: dict[str, Any]) -> int:
         sampler["dataset_size"] = [min(size, 2) for size in sampler["dataset_size"]]
     sampler.pop("batch_size", None)  # these follow from `global_batch_size`
     return min(loader.pop("batch_size", 2), 2)
+
+
+def _written_here(config: dict[str, Any]) -> None:
+    """What evaluators write goes beside the run: the folder that the config names isn't there."""
+    for _, evaluator in dicts(config.get("val_evaluator")):
+        if "outfile_path" in evaluator:
+            evaluator["outfile_path"] = pathlib.Path(evaluator["outfile_path"]).name
 
 
 def _record(config: dict[str, Any]) -> None:

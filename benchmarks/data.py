@@ -162,7 +162,8 @@ def main(rounds: int = 5, images: int = 1500) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         size = make(folder, images)
-        print(f"{images} images of {size:.0f} KB, {LATENCY * 1000:.0f} ms; a new file: {new_file(folder):.2f} CPU ms")
+        print(f"{images} images of {size:.0f} KB, {LATENCY * 1000:.0f} ms", flush=True)
+        print(f"a new file in the cache: {new_file(folder):.2f} CPU ms", flush=True)
         compare("decode", WAYS, rounds, folder)
         compare("train", TRAINED, rounds, folder)
 

@@ -67,17 +67,14 @@ if os.environ.get("DEVICE") != "cuda":
 def pairs(arguments: tuple[str, ...], repeats: int) -> Iterator[tuple[Costs, Costs]]:
     """Ours and stock's costs of each turn; who begins changes."""
     with tempfile.TemporaryDirectory() as scratch:
-        config = pathlib.Path(scratch, "config.py")
+        config = pathlib.Path(scratch, "0/ours/config.py")  # the first of ours writes it before stock begins
         for turn in range(repeats):
             folder = pathlib.Path(scratch, str(turn))
             folder.mkdir()
-            output = folder / "ours"
-            ours = _side("ours", folder, *arguments, "--output", str(output))
-            stock = _side("stock", folder, str(config if turn else output / "config.py"), str(folder / "stock"))
+            ours = _side("ours", folder, *arguments, "--output", str(folder / "ours"))
+            stock = _side("stock", folder, str(config), str(folder / "stock"))
             both = (ours, stock) if turn % 2 == 0 else (stock, ours)
             in_turns(*both, environment=ENVIRONMENT, folder=folder)
-            if turn == 0:
-                config.write_text((output / "config.py").read_text())
             yield _costs(folder, "ours"), _costs(folder, "stock")
 
 

@@ -105,9 +105,9 @@ def _rest(config: dict[str, Any], source: Source) -> Experiment | None:
     if "config_file" not in hyperparameters:
         return None
     kept = right(config, FIELDS)
+    kind = HYPERPARAMETERS["file_client_args"]
     for part, holder in (("hyperparameters", hyperparameters), ("data", kept.get("data") or {})):
         client = get(config, part, "file_client_args")
-        kind = HYPERPARAMETERS["file_client_args"]
         if [*field_problems(client, kind, source, ()), *client_problems(client, source, ())]:
             holder.pop("file_client_args", None)
             hyperparameters.pop("dataset", None)  # who knows where its files are

@@ -42,6 +42,7 @@ class Plan:
         policy: `best`, `all` or `none`: when a validation is followed by a checkpoint.
         initial_validation: validate before the first batch.
         profiling: record system metrics (on a cluster).
+        before_checkpoint: called on the first process when a checkpoint is about to be saved.
         code: what goes into a checkpoint's `code/`; None leaves that to Determined.
         metadata: what each checkpoint says of itself, beside Determined's own and the last validation.
     """
@@ -55,6 +56,7 @@ class Plan:
     policy: str
     initial_validation: bool
     profiling: bool
+    before_checkpoint: Callable[[], None]
     code: pathlib.Path | None
     metadata: Mapping[str, Any]
 
@@ -83,6 +85,7 @@ class _Controller(pytorch._PyTorchTrialController):
     trial: MMDetTrial
     code: pathlib.Path | None = None
     validate_now: Callable[[int], bool]
+    before_checkpoint: Callable[[], None]
 
     def _validation_is_current(self) -> bool:
         # Determined would validate at the end of training in any case; some loops do not (a late val_begin). It would
@@ -123,6 +126,8 @@ class _Controller(pytorch._PyTorchTrialController):
         for callback in self.callbacks.values():
             if isinstance(callback, MMDetCallback):
                 callback.gather()
+        if self.is_chief:
+            self.before_checkpoint()
         super()._checkpoint(already_exiting)
 
     def _load(self, load_path: pathlib.Path) -> None:
@@ -174,6 +179,7 @@ def run(trial: MMDetTrial, plan: Plan, *, latest_checkpoint: str | None) -> None
     controller.code = plan.code
     context._core.checkpoint = _described(context._core.checkpoint, trial, plan)
     controller.validate_now = plan.validate
+    controller.before_checkpoint = plan.before_checkpoint
     controller.run()
     if trial.pump.finished and controller._validation_is_current():
         trial.pump.finish()

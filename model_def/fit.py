@@ -75,6 +75,7 @@ def _fit(
         policy=experiment.checkpoint_policy if runner.val_loop is not None else "none",
         initial_validation=experiment.perform_initial_validation,
         profiling=experiment.profiling,
+        before_checkpoint=platform.before_checkpoint,
         code=platform.code,
         metadata=_metadata(composed, trial, experiment) if context.distributed.rank == 0 else {},
     )

@@ -21,6 +21,7 @@ class Platform:
         latest_checkpoint: the storage id of the checkpoint to resume from.
         warm_start: another trial's weights to begin with.
         stop_pending: asked after every batch, on every process, whether to stop soon.
+        before_checkpoint: called on the first process when a checkpoint is about to be saved.
         batches: train no further than this; None leaves the length to the config.
         code: a directory to keep in each checkpoint's `code/`; None leaves that to Determined.
     """
@@ -30,5 +31,6 @@ class Platform:
     latest_checkpoint: str | None
     warm_start: WarmStart | None = None
     stop_pending: Callable[[], bool]
+    before_checkpoint: Callable[[], None] = lambda: None
     code: pathlib.Path | None
     batches: int | None = None

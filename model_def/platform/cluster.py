@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import pathlib
 import re
 import tempfile
@@ -60,18 +61,24 @@ def cluster_platform(context: pytorch.PyTorchTrialContext) -> Iterator[Platform]
             latest_checkpoint=None if start else info.latest_checkpoint,
             warm_start=start,
             stop_pending=asked.stop,
+            before_checkpoint=functools.partial(_upload, context),
             code=None,
             batches=1 if _is_test(info.trial._config) else None,
         )
         if context.distributed.rank == 0:
-            _upload_last(context)
+            _upload(context)
 
 
-def _upload_last(context: pytorch.PyTorchTrialContext) -> None:
-    """Let the cluster's TensorBoard have what was written last: Determined uploads once in a second, not at the end."""
+def _upload(context: pytorch.PyTorchTrialContext) -> None:
+    """Let the cluster's TensorBoard have all that was written.
+
+    Determined uploads once in a second at most, and not at the end. What a process wrote since then would be lost with
+    it, and would not be trained again if it lies before a checkpoint.
+    """
     context.get_tensorboard_writer().flush()
-    time.sleep(1)
-    context._core.train.upload_tensorboard_files(mangler=tensorboard.util.get_rank_aware_path)
+    manager = getattr(context._core.train, "_tensorboard_manager", None)  # Determined's dummy services have none
+    if manager is not None:
+        manager._sync(mangler=tensorboard.util.get_rank_aware_path)
 
 
 def ends_after(message: str) -> bool:

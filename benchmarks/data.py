@@ -5,7 +5,8 @@
 Every way loads in a process of its own, one after another, ROUNDS times. The store is our own server on this machine:
 its work is paid here too, and told. Everything is written below TMPDIR: a new file in the cache costs what it costs on
 that disk, and that is told too. The data: pictures with as much detail as photographs, 640 × 480, about 130 KB each
-as JPEG. The first table only decodes them; the second has the training pipeline of the zoo's Faster R-CNN.
+as JPEG, with the metadata that `data put` gives them. The first table only decodes them; the second has the training
+pipeline of the zoo's Faster R-CNN.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def work(server: FaultServer) -> tuple[int, int]:
 def compare(pipeline: str, names: Iterable[str], rounds: int, folder: pathlib.Path) -> None:
     """Print the table of some ways."""
     measured: dict[str, list[Costs]] = {name: [] for name in names}
-    with fault_server(folder, latency=LATENCY) as server:
+    with fault_server(folder, latency=LATENCY, note="right") as server:
         environment = {**os.environ, **s3_environment(server.url), "OMP_NUM_THREADS": "1"}
         for turn, name in itertools.product(range(rounds), measured):
             before, costs, after = work(server), run(name, pipeline, folder, environment), work(server)

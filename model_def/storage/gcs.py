@@ -18,6 +18,7 @@ from model_def.storage.gcs_errors import told
 from model_def.storage.options import Options
 from model_def.storage.patience import Patience
 from model_def.storage.per_process import PerProcess
+from model_def.storage.whole import noted, noted_file
 
 T = TypeVar("T")
 
@@ -72,11 +73,20 @@ class GCSClient:
                 return
 
     def put(self, address: Address, body: bytes) -> None:
-        self._ask(lambda: self._blob(address).upload_from_string(body, checksum="crc32c", **self._words), address)
+        words = {**self._words, "checksum": "crc32c"}
+        self._upload(address, noted([body]), lambda blob: blob.upload_from_string(body, **words))
 
     def put_file(self, address: Address, path: Path) -> None:
         words = {**self._words, "checksum": "crc32c"}
-        self._ask(lambda: self._blob(address).upload_from_filename(str(path), **words), address)
+        self._upload(address, noted_file(path), lambda blob: blob.upload_from_filename(str(path), **words))
+
+    def _upload(self, address: Address, metadata: dict[str, str], send: Callable[[Any], None]) -> None:
+        def upload() -> None:
+            blob = self._blob(address)
+            blob.metadata = metadata
+            send(blob)
+
+        self._ask(upload, address)
 
     def remove(self, address: Address) -> None:
         with contextlib.suppress(ObjectMissing):

@@ -12,7 +12,7 @@ from model_def.storage.client import Blob, Client, Stat, StorageError
 from model_def.storage.obstore_stores import new_store
 from model_def.storage.options import Options
 from model_def.storage.per_process import PerProcess
-from model_def.storage.whole import Check, md5_of
+from model_def.storage.whole import Check, md5_of, noted_digest
 
 
 class ObstoreClient:
@@ -54,7 +54,10 @@ class ObstoreClient:
         self._usual.copy(source, target)
 
     def _tried(self, address: Address) -> Blob | None:
-        """The object; None if obstore fails. Its body is checked by length, and by the ETag where that is an MD5."""
+        """The object; None if obstore fails.
+
+        Its body is checked by length, and by what our upload has noted, or the ETag where that is an MD5.
+        """
         from obstore.exceptions import BaseError
 
         try:
@@ -63,7 +66,7 @@ class ObstoreClient:
         except (BaseError, OSError, ValueError):
             return None
         etag = (about["e_tag"] or "").strip('"')
-        check = Check(address, size=about["size"], digests=md5_of(etag))
+        check = Check(address, size=about["size"], digests=noted_digest(answer.attributes) or md5_of(etag))
         try:
             check.update(body)
             check.done()

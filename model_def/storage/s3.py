@@ -17,10 +17,9 @@ from model_def.storage.patience import Patience
 from model_def.storage.per_process import PerProcess
 from model_def.storage.s3_direct import Direct
 from model_def.storage.s3_errors import told
-from model_def.storage.whole import Check, s3_check
+from model_def.storage.whole import PIECE, Check, noted, noted_file, s3_check
 
 PART = 64 << 20  # bytes: larger files are uploaded in parts
-PIECE = 1 << 20
 PAGE = 1000
 SPARE = 4  # connections for who reads beside the threads
 
@@ -59,7 +58,8 @@ class S3Client:
 
     def put(self, address: Address, body: bytes) -> None:
         md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-        self._ask("put_object", address, Bucket=address.bucket, Key=address.key, Body=body, ContentMD5=md5)
+        words = {"Body": body, "ContentMD5": md5, "Metadata": noted([body])}
+        self._ask("put_object", address, Bucket=address.bucket, Key=address.key, **words)
 
     def put_file(self, address: Address, path: Path) -> None:
         if path.stat().st_size <= PART:
@@ -117,7 +117,8 @@ class S3Client:
         from boto3.s3.transfer import TransferConfig
 
         config = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4)
-        self._asked("upload_file", address, str(path), address.bucket, address.key, Config=config)
+        words = {"Config": config, "ExtraArgs": {"Metadata": noted_file(path)}}
+        self._asked("upload_file", address, str(path), address.bucket, address.key, **words)
         size, sent = self.head(address).size, path.stat().st_size
         if size != sent:
             raise Interrupted(f"{size} bytes arrived, {sent} were sent: {address}", url=str(address))

@@ -6,14 +6,17 @@ import base64
 import hashlib
 import re
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
 
 from model_def.storage.address import Address
 from model_def.storage.client import Damaged, Interrupted
 
 # A server of one's own that encrypts (MinIO) calls it AES256 as Amazon does, and its ETag is no MD5 then.
 OWN_KEY_FREE = ("", "AES256")
+PIECE = 1 << 20
+NOTE = "mmdet-crc32c"  # what an upload says of its body, in the object's own metadata
 
 
 class Check:
@@ -70,6 +73,45 @@ def s3_check(address: Address, headers: Mapping[str, str], *, amazon: bool = Tru
 def md5_of(etag: str) -> dict[str, bytes]:
     """The digest that an ETag (without its quotes) looks like; nothing for that of an upload in parts."""
     return {"md5": bytes.fromhex(etag)} if re.fullmatch(r"[0-9a-f]{32}", etag) else {}
+
+
+def noted(pieces: Iterable[bytes]) -> dict[str, str]:
+    """The metadata of an object that is uploaded: for readers who see neither a store's checksums nor, as of an upload
+    in parts, an MD5. *Measured*, 133 KB: a CRC-32C takes 6 µs, an MD5 190.
+    """
+    return {NOTE: base64.b64encode(crc32c(pieces).to_bytes(4, "big")).decode()}
+
+
+def noted_file(path: Path) -> dict[str, str]:
+    """The same of a file."""
+    with path.open("rb", buffering=0) as file:
+        return noted(pieces_of(file))
+
+
+def crc32c(pieces: Iterable[bytes]) -> int:
+    """The CRC-32C of some bytes."""
+    import google_crc32c
+
+    value = 0
+    for piece in pieces:
+        value = google_crc32c.extend(value, piece)
+    return value
+
+
+def pieces_of(file: IO[bytes]) -> Iterator[bytes]:
+    """What follows in an open file, some at a time."""
+    return iter(lambda: file.read(PIECE), b"")
+
+
+def noted_digest(metadata: Mapping[str, str]) -> dict[str, bytes]:
+    """What `noted` says; nothing of an object that others uploaded.
+
+    A tool that writes over an object may keep its metadata: a body with another CRC-32C can be whole.
+    """
+    try:
+        return {"crc32c": base64.b64decode(metadata[NOTE], validate=True)}
+    except (KeyError, ValueError):
+        return {}
 
 
 class _Crc32:

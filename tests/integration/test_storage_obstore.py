@@ -17,6 +17,7 @@ from mmengine.fileio.backends import prefix_to_backends
 from torch.utils.data import DataLoader, Dataset
 
 from model_def.errors import ConfigError
+from model_def.storage import obstore
 from model_def.storage.address import Address
 from model_def.storage.backend import GCSBackend, S3Backend
 from model_def.storage.client import ObjectMissing
@@ -77,11 +78,32 @@ def test_workers_read_with_it_and_their_parent_does_not(backend_args: dict[str, 
     assert "obstore" not in sys.modules
 
 
-def test_damaged_bodies_are_noticed_in_workers(backend_args: dict[str, Any], server: FaultServer) -> None:
+@pytest.mark.parametrize("note", ["", "right"])
+def test_damaged_bodies_are_noticed_in_workers(backend_args: dict[str, Any], server: FaultServer, note: str) -> None:
     kinds = ["flip", "cut", "busy", "reset", "short"] * 4
-    server.plan(keys={f"bkt/{key}": [kind] for key, kind in zip(KEYS, kinds, strict=False)})
+    server.plan(keys={f"bkt/{key}": [kind] for key, kind in zip(KEYS, kinds, strict=False)}, note=note)
     assert read(Objects(backend_args)) == [body(key) for key in KEYS]
     assert server.log()["faults"]["flip"] == 4
+
+
+def test_what_our_upload_has_noted_is_compared(
+    backend_args: dict[str, Any], server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(obstore, "md5_of", None)  # a worker that wants one fails
+    server.plan(note="right")
+    assert read(Objects(backend_args)) == [body(key) for key in KEYS]
+    assert server.log()["agents"] == {"object_store": len(KEYS), "Python-urllib": 1}
+
+
+def test_the_note_of_a_body_that_was_written_over_does_no_harm(
+    backend_args: dict[str, Any], server: FaultServer
+) -> None:
+    """Others may write over an object and keep its metadata: the usual client reads it, and knows better."""
+    server.plan(note="old")
+    assert read(Objects(backend_args)) == [body(key) for key in KEYS]
+    agents = server.log()["agents"]
+    assert agents.pop("object_store") == len(KEYS)
+    assert sum(agents.values()) == len(KEYS) + 1
 
 
 def test_what_is_missing_is_told_as_ever(backend_args: dict[str, Any]) -> None:

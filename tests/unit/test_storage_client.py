@@ -43,6 +43,32 @@ def test_objects_come_back_as_they_were_put(store: tuple[Client, Address], tmp_p
     assert client.get(address).version != blob.version
 
 
+def metadata(client: Client, address: Address) -> dict[str, str]:
+    """What an object says of itself."""
+    if isinstance(client, S3Client):
+        return client._boto().head_object(Bucket=address.bucket, Key=address.key)["Metadata"]
+    blob = client._blob(address)
+    blob.reload()
+    return blob.metadata
+
+
+@pytest.mark.parametrize("size", [9, 10 << 20])
+def test_an_upload_notes_the_checksum_of_its_body(
+    size: int, store: tuple[Client, Address], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_def.storage.s3.PART", 5 << 20)
+    client, bucket = store
+    body = (b"123456789" * size)[:size]
+    note = {9: "4waSgw==", 10 << 20: "Eob/xQ=="}[size]  # of nine digits, the algorithm's check value: e3069283
+    client.put(bucket / "body", body)
+    assert metadata(client, bucket / "body") == {"mmdet-crc32c": note}
+    (tmp_path / "file").write_bytes(body)
+    client.put_file(bucket / "file", tmp_path / "file")
+    client.copy(bucket / "file", bucket / "copy")
+    for name in ("file", "copy"):
+        assert metadata(client, bucket / name) == {"mmdet-crc32c": note}
+
+
 @pytest.mark.parametrize("page", [1000, 2])
 def test_listing_by_prefix_by_folder_and_in_pages(
     page: int, store: tuple[Client, Address], monkeypatch: pytest.MonkeyPatch

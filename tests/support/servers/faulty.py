@@ -130,7 +130,8 @@ class Connection(asyncio.Protocol):
             body = body[:middle] + bytes([body[middle] ^ 4]) + body[middle + 1 :]
         if kind == "short":
             body = body[: len(body) // 2]
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n{found.headers(checksums=plan.checksums)}\r\n"
+        headers = found.headers(checksums=plan.checksums, note=plan.note)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
         if bare:
             self._transport.write(head.encode())
         elif kind == "cut":

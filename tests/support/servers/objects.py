@@ -13,6 +13,8 @@ from xml.sax.saxutils import escape
 
 import google_crc32c
 
+from model_def.storage.whole import NOTE
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Object:
@@ -32,12 +34,15 @@ class Object:
         generation = int.from_bytes(md5[:6], "big") + 1
         return cls(body=body, md5=md5, crc32=zlib.crc32(body).to_bytes(4, "big"), crc32c=crc32c, generation=generation)
 
-    def headers(self, *, checksums: bool) -> str:
-        """What S3 and GCS both say of it; each library reads its own."""
+    def headers(self, *, checksums: bool, note: str) -> str:
+        """What S3 and GCS both say of it; each library reads its own. The rest is as in `Plan`."""
         lines = f'ETag: "{self.md5.hex()}"\r\nx-goog-generation: {self.generation}\r\n'
         lines += "Last-Modified: Wed, 01 Jan 2025 00:00:00 GMT\r\nContent-Type: application/octet-stream\r\n"
         if checksums:
             lines += f"x-amz-checksum-crc32: {_base64(self.crc32)}\r\nx-goog-hash: crc32c={_base64(self.crc32c)}\r\n"
+        if note:
+            value = _base64({"right": self.crc32c, "old": bytes(4)}[note])
+            lines += f"x-amz-meta-{NOTE}: {value}\r\nx-goog-meta-{NOTE}: {value}\r\n"
         return lines
 
 

@@ -34,6 +34,8 @@ class Plan:
             drawn.
         always: for `bucket/key`: the kind of every answer.
         checksums: whether answers carry x-amz-checksum-crc32 and x-goog-hash.
+        note: what objects say of their CRC-32C in metadata of their own: `right`, as we upload them; `old`, that of a
+            body that was written over; or nothing.
         stall: seconds.
         seed: of the draws.
     """
@@ -43,6 +45,7 @@ class Plan:
     keys: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     always: dict[str, str] = dataclasses.field(default_factory=dict)
     checksums: bool = True
+    note: str = ""
     stall: float = 60.0
     seed: int = 0
 

@@ -21,6 +21,7 @@ from model_def.storage.cache_lock import locked, part, sweep
 from model_def.storage.cache_room import Room
 from model_def.storage.cache_run import asked_in_this_run
 from model_def.storage.client import Blob, Client
+from model_def.storage.in_turn import InTurn
 from model_def.storage.options import CacheOptions
 
 TOUCH = 600.0  # seconds: a use is noted on the disk if the last noted one is older
@@ -36,7 +37,7 @@ class Cache:
     Nothing in it breaks in a fork or by pickling, and any number of threads may use it.
 
     Attributes:
-        keeps_all: whether `read` keeps each new object, though all room is taken by objects in use.
+        keeps_all: whether `read` keeps each new object before it returns, though all room is taken by objects in use.
     """
 
     def __init__(self, options: CacheOptions, *, endpoint: str = "") -> None:
@@ -47,6 +48,7 @@ class Cache:
         self._guard = Guard(self.folder, read_only=options.read_only)
         self._asked: set[str] = set()  # what the store was asked about and could not be noted on the disk
         self._swept = False
+        self._in_turn = InTurn()
         self.keeps_all = False
 
     def read(self, address: Address, client: Client) -> bytes:
@@ -64,7 +66,7 @@ class Cache:
             self._touch(path, kept.used)
             return kept.body
         asked, blob = time.time(), client.get(address)
-        self._guard.write(lambda: self._keep(name, blob, asked))
+        self._in_turn(lambda: self._guard.write(lambda: self._keep(name, blob, asked)), wait=self.keeps_all)
         return blob.body
 
     @contextlib.contextmanager
@@ -133,10 +135,13 @@ class Cache:
     def _keep(self, name: str, blob: Blob, asked: float) -> None:
         if not (self.keeps_all or self._room.wants(name, len(blob.body) + entries.HEAD_SIZE)):
             return
-        with part(self._parts()) as path:
-            entries.write(path, blob.body, asked=asked, version=blob.version)
-            if not self._room.move_in(path, name):
-                self._guard.warn(f"has no room for {len(blob.body):,} bytes")
+        with part(self._parts()) as filled:
+            entries.write(filled.file, blob.body, asked=asked, version=blob.version)
+            if not self._room.move_in(filled.path, name):
+                self._no_room(len(blob.body))
+
+    def _no_room(self, size: int) -> None:
+        self._guard.warn(f"has no room for {size:,} bytes ({self._room.limits()})")
 
     def _parts(self) -> str:
         """The folder for files that are being written; what dead processes left there is removed first."""
@@ -170,11 +175,11 @@ class Cache:
             return self._held(name, address, client) or self._fetched(name, address, client)
 
     def _fetched(self, name: str, address: Address, client: Client) -> whole.Held | None:
-        with part(self._parts()) as path:
-            asked, version = time.time(), client.get_file(address, Path(path))
-            head = entries.file_head(path, asked=asked, version=version)
-            if not whole.move_in(self._room, path, name, head):
-                self._guard.warn(f"has no room for {head.length:,} bytes")
+        with part(self._parts()) as filled:
+            asked, version = time.time(), client.get_file(address, Path(filled.path))
+            head = entries.file_head(filled.path, asked=asked, version=version)
+            if not whole.move_in(self._room, filled.path, name, head):
+                self._no_room(head.length)
                 return None
         return whole.hold(self._room.path(name))
 

@@ -7,13 +7,13 @@ import dataclasses
 import hashlib
 import os
 import struct
-from collections.abc import Iterable
 from typing import BinaryIO
+
+from model_def.storage.whole import crc32c, pieces_of
 
 _LAYOUT = struct.Struct("<4sIQd104s")
 _ASKED_AT = 16  # where in the head the time lies
 _MAGIC = b"mmd1"
-_CHUNK = 1 << 20
 
 HEAD_SIZE = _LAYOUT.size
 
@@ -64,29 +64,23 @@ def short(version: str) -> str:
     return version if len(version.encode()) <= 104 else hashlib.sha256(version.encode()).hexdigest()
 
 
-def checksum(chunks: Iterable[bytes]) -> int:
-    """The CRC-32C of some bytes."""
-    import google_crc32c
-
-    value = 0
-    for chunk in chunks:
-        value = google_crc32c.extend(value, chunk)
-    return value
-
-
 def file_head(path: str, *, asked: float, version: str) -> Head:
     """The head of an object whose bytes are the file `path`."""
     with open(path, "rb", buffering=0) as file:
-        found = checksum(iter(lambda: file.read(_CHUNK), b""))
+        found = crc32c(pieces_of(file))
         return Head(checksum=found, length=file.tell(), asked=asked, version=short(version))
 
 
-def write(path: str, body: bytes, *, asked: float, version: str) -> None:
-    """Make the file `path` hold an object."""
-    head = Head(checksum=checksum([body]), length=len(body), asked=asked, version=short(version))
-    with open(path, "wb") as file:
-        file.write(head.pack())
-        file.write(body)
+def write(file: int, body: bytes, *, asked: float, version: str) -> None:
+    """Fill the new open `file` with an object.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    head = Head(checksum=crc32c([body]), length=len(body), asked=asked, version=short(version)).pack()
+    written = os.writev(file, [head, body])  # all of it, in general
+    while written < HEAD_SIZE + len(body):
+        written += os.write(file, memoryview(head + body)[written:])
 
 
 def load(path: str) -> Kept | None:
@@ -100,7 +94,7 @@ def load(path: str) -> Kept | None:
         head = Head.unpack(file.read(HEAD_SIZE))
         if head and head.length == status.st_size - HEAD_SIZE:
             body = file.readall()
-            if len(body) == head.length and checksum([body]) == head.checksum:
+            if len(body) == head.length and crc32c([body]) == head.checksum:
                 return Kept(head=head, body=body, used=status.st_mtime)
     return None
 
@@ -116,7 +110,7 @@ def matches(file: BinaryIO, head: Head) -> bool:
     """Whether the open `file`, from its beginning, has the bytes that `head` describes."""
     if os.fstat(file.fileno()).st_size != head.length:
         return False
-    return checksum(iter(lambda: file.read(_CHUNK), b"")) == head.checksum
+    return crc32c(pieces_of(file)) == head.checksum
 
 
 def mark_asked(path: str, asked: float) -> None:

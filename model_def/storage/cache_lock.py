@@ -11,9 +11,17 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from typing import NamedTuple
 
 PAUSE = 0.001  # seconds between two tries for a lock
 LEFT_OVER = 3600.0  # seconds without a write after which a part that nobody has locked is a dead process's
+
+
+class Part(NamedTuple):
+    """A file that is being written: its path, and its descriptor."""
+
+    path: str
+    file: int
 
 
 def take(file: int, kind: int = fcntl.LOCK_EX) -> bool:
@@ -57,7 +65,7 @@ def locked(path: str, *, patience: float) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def part(folder: str) -> Iterator[str]:
+def part(folder: str) -> Iterator[Part]:
     """A new empty file in `folder` for somebody to fill and move away; what is not moved is gone afterwards."""
     path = f"{folder}/{uuid.uuid4().hex}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -68,7 +76,7 @@ def part(folder: str) -> Iterator[str]:
         file = os.open(path, flags, 0o666)
     try:
         take(file)  # says to `sweep` that the writer lives
-        yield path
+        yield Part(path, file)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from model_def.storage.cache_evict import SAMPLE, SHARDS, SHARE, Found, files, remove_oldest, samples, taken
 from model_def.storage.cache_lock import locked
 
 NEWCOMERS = 0.1  # of what comes to a full folder is taken, about
+FRESH = 1.0  # seconds
 PATIENCE = 20.0  # seconds to wait for the others: a busy disk may hold one up for some
-SPARE = (0.05, 5 * 10**9)  # of the disk stays free, or these bytes if they are fewer
+SPARE = (0.05, 10**9)  # of the disk stays free, or these bytes if they are fewer: checkpoints need some
 _LAYOUT = struct.Struct(f"<{SHARDS}q")
 
 
@@ -34,6 +37,7 @@ class Room:
 
     def __init__(self, folder: str, size: int) -> None:
         self.folder, self.size = folder, size
+        self._seen = -math.inf, 0  # when this process looked at the total last, and what it was
 
     def path(self, name: str) -> str:
         """Where the file `name` lies, if it is there."""
@@ -59,11 +63,17 @@ class Room:
                 return False
             sizes.add(shard, size)  # before the move: a kill between leaves too much counted, never too little
             before = self._taken(name)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(f"{self.folder}/{name[:2]}")
-            os.replace(part, self.path(name))
+            self._move(part, name)
             sizes.add(shard, -before)
+            self._seen = time.monotonic(), sizes.total
         return True
+
+    def _move(self, part: str, name: str) -> None:
+        try:
+            os.replace(part, self.path(name))
+        except FileNotFoundError:
+            os.makedirs(f"{self.folder}/{name[:2]}", exist_ok=True)
+            os.replace(part, self.path(name))
 
     def remove(self, name: str) -> None:
         """Remove the file `name`, if it is there; who has it open reads on.
@@ -77,17 +87,27 @@ class Room:
                 os.unlink(self.path(name))
                 sizes.add(int(name[:2], 16), -before)
 
+    def limits(self) -> str:
+        """What the room ends at, for a user who is told that there is none."""
+        free, spare = self._disk()
+        return f"its size is {self.size:,}; its disk has {free:,} free, of which {spare:,} stay free"
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[_Sizes]:
         with locked(f"{self.folder}/sizes", patience=PATIENCE) as file:
             yield _Sizes(file, lambda shard: files(self.folder, shard))
 
     def _total(self) -> int:
-        try:
-            with open(f"{self.folder}/sizes", "rb", buffering=0) as file:
-                return sum(_LAYOUT.unpack(file.read(_LAYOUT.size)))
-        except (FileNotFoundError, struct.error):  # it is new
-            return 0
+        """The bytes of all files, as this process saw it within the last second."""
+        when, total = self._seen
+        if time.monotonic() > when + FRESH:
+            try:
+                with open(f"{self.folder}/sizes", "rb", buffering=0) as file:
+                    total = sum(_LAYOUT.unpack(file.read(_LAYOUT.size)))
+            except (FileNotFoundError, struct.error):  # it is new
+                total = 0
+            self._seen = time.monotonic(), total
+        return total
 
     def _taken(self, name: str) -> int:
         try:
@@ -96,12 +116,16 @@ class Room:
             return 0
 
     def _make_room(self, sizes: _Sizes, size: int) -> bool:
-        disk = os.statvfs(self.folder)
-        spare = min(int(SPARE[0] * disk.f_blocks * disk.f_frsize), SPARE[1])
-        limit = min(self.size, sizes.total + size + disk.f_bavail * disk.f_frsize - spare)
+        free, spare = self._disk()
+        limit = min(self.size, sizes.total + size + free - spare)
         if size <= limit < sizes.total + size:
             self._evict(sizes, sizes.total + size - limit)
         return sizes.total + size <= limit
+
+    def _disk(self) -> tuple[int, int]:
+        """Bytes of the disk that are free, and that stay free."""
+        disk = os.statvfs(self.folder)
+        return disk.f_bavail * disk.f_frsize, min(int(SPARE[0] * disk.f_blocks * disk.f_frsize), SPARE[1])
 
     def _evict(self, sizes: _Sizes, wanted: int) -> None:
         goal, share = sizes.total - wanted, max(SHARE, wanted / sizes.total)
@@ -123,14 +147,13 @@ class _Sizes:
             packed = _LAYOUT.pack(*(sum(found.size for found in files(shard)) for shard in range(SHARDS)))
             os.pwrite(file, packed, 0)
         self._sizes = list(_LAYOUT.unpack(packed))
-
-    @property
-    def total(self) -> int:
-        return sum(self._sizes)
+        self.total: int = sum(self._sizes)
 
     def add(self, shard: int, size: int) -> None:
-        self.set(shard, max(self._sizes[shard] + size, 0))
+        if size:
+            self.set(shard, max(self._sizes[shard] + size, 0))
 
     def set(self, shard: int, size: int) -> None:
+        self.total += size - self._sizes[shard]
         self._sizes[shard] = size
         os.pwrite(self._file, struct.pack("<q", size), 8 * shard)

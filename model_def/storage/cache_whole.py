@@ -52,7 +52,6 @@ def hold(path: str) -> Held | None:
 def move_in(room: Room, filled: str, name: str, head: entries.Head) -> bool:
     """Make the file `filled` the object `name`, if there is room for it."""
     with part(os.path.dirname(filled)) as beside:
-        with open(beside, "wb") as file:
-            file.write(head.pack())
+        os.write(beside.file, head.pack())
         # First the head: with the old bytes it doesn't match, and they are not used.
-        return room.move_in(beside, name + HEAD) and room.move_in(filled, name)
+        return room.move_in(beside.path, name + HEAD) and room.move_in(filled, name)

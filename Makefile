@@ -44,7 +44,7 @@ bench: setup  ## Compare our costs with stock mmengine's: training, evaluation, 
 	@$(RUN) -m benchmarks.evaluation
 	@$(RUN) -m benchmarks.resume
 
-bench-data: setup  ## Compare images per second from a store at 20 ms with the local disk and with others (10 minutes).
+bench-data: setup  ## Compare images per second from a store at 20 ms with the local disk and with others (15 minutes).
 	@$(RUN) -m benchmarks.data
 
 bench-search: setup  ## Compare the batches that adaptive_asha trains with random search's (wants ray, minutes).

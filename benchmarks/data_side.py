@@ -1,15 +1,17 @@
-"""Loads a data set once in one way, and prints what it costs as JSON: `benchmarks.data` compares them.
+"""Loads a data set twice in one way, and prints what it costs as JSON: `benchmarks.data` compares them.
 
     python -m benchmarks.data_side disk|store|boto3|tar FOLDER [BACKEND_ARGS [decode|train]]
 
 All decode the same JPEGs to 640 × 480 in two workers, in batches of 8, with the transforms and the loader of training.
-With `train` they go through the pipeline of the zoo's Faster R-CNN: boxes too, 1333 × 800, flips.
+With `train` they go through the pipeline of the zoo's Faster R-CNN: boxes too, 1333 × 800, flips. Several of these take
+turns: `benchmarks.turns` lets one go on when another has loaded a block of batches.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import os
 import pathlib
 import sys
 import tarfile
@@ -31,7 +33,9 @@ from model_def.loading.loader import placed
 from model_def.storage.register import register
 
 BATCH, WORKERS, EPOCHS = 8, 2, 2
-WARM_UP = 10  # batches: workers start, clients connect
+BLOCK = 40  # batches in a turn
+WARM_UP = 10  # of these: what was loaded before the turn; in the first one workers start and clients connect
+SETTLING = 0.2  # seconds for the workers to end what they have begun, before another's turn
 SCALE = (640, 480)
 BUCKET = "coco"
 PIPELINES: dict[str, list[dict[str, Any]]] = {
@@ -132,21 +136,31 @@ def seconds_of_cpu() -> float:
     return float(sum(sum(process.cpu_times()[:2]) for process in (psutil.Process(), *workers())))
 
 
-def epoch(batches: Iterable[Any]) -> dict[str, float]:
-    """Images and seconds behind the warm-up."""
-    images, began, cpu = 0, 0.0, 0.0
+def epoch(batches: Iterable[Any]) -> list[dict[str, float]]:
+    """What each block costs: images a second, CPU ms of an image, MiB of a worker."""
+    images, began, cpu, costs = 0, 0.0, 0.0, []
     for number, batch in enumerate(batches, start=1):
-        if number > WARM_UP:
-            images += len(batch["inputs"] if isinstance(batch, dict) else batch)
-        elif number == WARM_UP:
-            began, cpu = time.perf_counter(), seconds_of_cpu()
-    seconds = time.perf_counter() - began
-    memory = max(process.memory_full_info().uss for process in workers())
-    return {"rate": images / seconds, "cpu": 1000 * (seconds_of_cpu() - cpu) / images, "memory": memory / 2**20}
+        images += len(batch["inputs"] if isinstance(batch, dict) else batch)
+        if number % BLOCK == WARM_UP:
+            images, began, cpu = 0, time.perf_counter(), seconds_of_cpu()
+        elif number % BLOCK == 0:
+            rate, spent = images / (time.perf_counter() - began), 1000 * (seconds_of_cpu() - cpu) / images
+            memory = max(process.memory_full_info().uss for process in workers()) / 2**20
+            costs.append({"rate": rate, "cpu": spent, "memory": memory})
+            wait_for_turn()
+    return costs
+
+
+def wait_for_turn() -> None:
+    """Let another load a block."""
+    turn = int(os.environ["BENCHMARK_TURN"])
+    time.sleep(SETTLING)
+    os.write(turn, b".")
+    os.read(turn, 1)
 
 
 def main(way: str, folder: str, backend_args: str = "{}", pipeline: str = "decode") -> None:
-    """Load twice."""
+    """Load `EPOCHS` times."""
     torch.set_num_threads(1)
     register_all_modules()
     register()

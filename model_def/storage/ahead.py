@@ -11,6 +11,7 @@ from model_def.storage.address import Address
 from model_def.storage.per_process import PerProcess
 
 MOST = 1024  # objects that wait for a reader; older ones are dropped: nobody seems to want them
+BYTES = 128 << 20  # of objects that should wait, about
 
 
 class Ahead:
@@ -38,8 +39,16 @@ class Ahead:
         Raises:
             StorageError: what the fetching raised.
         """
-        waiting = self._own().take(address)
-        return waiting.result() if waiting else self._read(address)
+        own = self._own()
+        waiting = own.take(address)
+        body = waiting.result() if waiting else self._read(address)
+        own.note(len(body))
+        return body
+
+    @property
+    def at_most(self) -> int:
+        """How many should wait, so that memory suffices: fewer if they are large. None, before one has been read."""
+        return self._own().count * BYTES // max(self._own().size, 1)
 
 
 class _Own:
@@ -49,6 +58,7 @@ class _Own:
         self._pool = pool
         self._waiting: collections.OrderedDict[Address, Future[bytes]] = collections.OrderedDict()
         self._lock = threading.Lock()
+        self.count, self.size = 0, 0  # of all that were read, and their bytes
 
     def start(self, read: Callable[[Address], bytes], addresses: Iterable[Address]) -> None:
         with self._lock:
@@ -61,3 +71,7 @@ class _Own:
     def take(self, address: Address) -> Future[bytes] | None:
         with self._lock:
             return self._waiting.pop(address, None)
+
+    def note(self, size: int) -> None:
+        with self._lock:
+            self.count, self.size = self.count + 1, self.size + size

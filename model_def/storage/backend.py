@@ -54,6 +54,11 @@ class StoreBackend(BaseStorageBackend):
         """Begin to fetch what `get` will be asked for."""
         self._ahead.start(map(self._at, filepaths))
 
+    @property
+    def ahead_at_most(self) -> int:
+        """How many files may be fetched ahead, by the size of those that were read; 0 before the first."""
+        return self._ahead.at_most
+
     def _read(self, address: Address) -> bytes:
         return self.cache.read(address, self.client)
 

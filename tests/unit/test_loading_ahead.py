@@ -21,10 +21,11 @@ from model_def.loading.ahead import Batch, depth, fetch_ahead, looking_ahead, wi
 from model_def.loading.order import Order
 from model_def.loading.stores import store_of
 from model_def.rng import rng_state
+from model_def.storage import ahead
 from model_def.storage.address import Address
-from model_def.storage.ahead import Ahead
+from model_def.storage.ahead import BYTES, Ahead
 
-SAMPLES = 24
+SAMPLES, EPOCHS = 24, 2
 
 
 @pytest.fixture(params=["s3", "gcs"])
@@ -62,6 +63,14 @@ def test_what_is_told_is_fetched_at_the_same_time_and_given_once() -> None:
     assert sorted(asked) == ["a", "b", "c"]
     assert ahead.read(addresses[0]) == b"a"
     assert sorted(asked) == ["a", "a", "b", "c"], "what was given isn't kept"
+
+
+def test_so_many_may_wait_as_fit() -> None:
+    ahead = Ahead(lambda address: bytes(BYTES // 4), threads=1)
+    assert ahead.at_most == 0, "who knows how large they are"
+    for key in "ab":
+        ahead.read(Address(scheme="s3", bucket="b", key=key))
+        assert ahead.at_most == 4
 
 
 def test_an_error_is_told_where_the_object_is_read() -> None:
@@ -126,7 +135,7 @@ def test_other_samplers_are_not_asked_early(bucket: Address) -> None:
             return iter(range(SAMPLES))
 
     data = dataset(f"{bucket}shapes")
-    assert depth(DataLoader(data, batch_sampler=BatchSampler(DefaultSampler(data), 4, False))) == 8
+    assert depth(DataLoader(data, batch_sampler=BatchSampler(DefaultSampler(data), 4, False))) == 16
     assert depth(DataLoader(data, batch_sampler=BatchSampler(Own(), 4, False))) == 0
     grouped = GroupMultiSourceSampler.__new__(GroupMultiSourceSampler)
     assert depth(DataLoader(data, batch_sampler=BatchSampler(grouped, 4, False))) == 0
@@ -153,6 +162,42 @@ def test_a_batch_brings_the_objects_of_the_next(bucket: Address) -> None:
         store.remove(data.get_data_info(index)["img_path"])
     samples += data.__getitems__(Batch([2, 3]))
     assert all((sample["inputs"] == other).all() for sample, other in zip(samples, one_by_one, strict=True))
+
+
+@pytest.fixture
+def asked_for(bucket: Address, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Reads all samples in batches of two that know four more, and tells how many objects were asked for at a time."""
+
+    def asked_for() -> list[int]:
+        data, counts = dataset(f"{bucket}shapes"), []
+        store = store_of(data)
+        assert store is not None
+        start = store.fetch_ahead
+
+        def counted(paths: Any) -> None:
+            listed = list(paths)
+            counts.append(len(listed))
+            start(listed)
+
+        monkeypatch.setattr(store, "fetch_ahead", counted)
+        fetch_ahead(data)
+        for _ in range(EPOCHS):
+            for batch in with_coming([[n, n + 1] for n in range(0, SAMPLES, 2)], workers=1, depth=4):
+                data.__getitems__(batch)
+        assert sum(counts) == EPOCHS * SAMPLES, "each once in an epoch"
+        return [count for count in counts if count]
+
+    return asked_for
+
+
+def test_objects_are_asked_for_many_at_a_time(asked_for: Any) -> None:
+    assert asked_for() == EPOCHS * [2, 8, 4, 4, 4, 2]
+
+
+def test_few_large_objects_wait(asked_for: Any, monkeypatch: pytest.MonkeyPatch, shapes_context: Any) -> None:
+    sizes = [path.stat().st_size for path in (shapes_context / "data/shapes/train").iterdir()]
+    monkeypatch.setattr(ahead, "BYTES", 3 * max(sizes))
+    assert max(asked_for()) <= 3 * max(sizes) / min(sizes) < 8
 
 
 def test_data_on_the_disk_is_left_alone(shapes_context: Any) -> None:

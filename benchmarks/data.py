@@ -27,8 +27,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.turns import in_turns
-from tests.support.servers import FaultServer, fault_server, s3_environment
+from benchmarks.turns import in_turns, quartiles
+from tests.support.servers import fault_server, s3_environment
 
 LATENCY = 0.020  # seconds to the first byte
 IMAGES = 1600
@@ -133,7 +133,7 @@ def pairs(
 
 def told(ratios: list[float]) -> str:
     """The median, and what the middle half lies between."""
-    low, middle, high = statistics.quantiles(2 * ratios, n=4)  # twice: one alone has no quantiles
+    low, middle, high = quartiles(ratios)
     return f"{middle:.2f} ({low:.2f}–{high:.2f})"
 
 
@@ -145,12 +145,6 @@ def new_file(folder: pathlib.Path) -> float:
     return (time.process_time() - began) / 200 * 1000
 
 
-def work(server: FaultServer) -> tuple[int, int]:
-    """What the server has done so far: CPU milliseconds, requests."""
-    log = server.log()
-    return log["cpu"]["ms"], sum(log["asked"].values())
-
-
 def compare(pipeline: str, names: Sequence[str], rounds: int, folder: pathlib.Path) -> None:
     """Print the table of some ways."""
     measured: dict[str, list[Costs]] = {name: [] for name in names}
@@ -160,9 +154,9 @@ def compare(pipeline: str, names: Sequence[str], rounds: int, folder: pathlib.Pa
             for name, costs in run(names, pipeline, folder, environment).items():
                 measured[name].append(costs)
             print(f"{turn + 1} of {rounds} rounds, load {os.getloadavg()[0]:.1f}", flush=True)
-        milliseconds, requests = work(server)
+        log = server.log()
     Console(width=160).print(table(measured, pipeline))
-    print(f"the server: {milliseconds / requests:.2f} CPU ms a request", flush=True)
+    print(f"the server: {log['cpu']['ms'] / sum(log['asked'].values()):.2f} CPU ms a request", flush=True)
 
 
 def main(rounds: int = 5) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import pathlib
 import sys
 import tarfile
@@ -29,6 +28,7 @@ from mmdet.utils import register_all_modules
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from benchmarks.turns import wait_for_turn
 from model_def.loading.loader import placed
 from model_def.storage.register import register
 
@@ -147,16 +147,9 @@ def epoch(batches: Iterable[Any]) -> list[dict[str, float]]:
             rate, spent = images / (time.perf_counter() - began), 1000 * (seconds_of_cpu() - cpu) / images
             memory = max(process.memory_full_info().uss for process in workers()) / 2**20
             costs.append({"rate": rate, "cpu": spent, "memory": memory})
+            time.sleep(SETTLING)
             wait_for_turn()
     return costs
-
-
-def wait_for_turn() -> None:
-    """Let another load a block."""
-    turn = int(os.environ["BENCHMARK_TURN"])
-    time.sleep(SETTLING)
-    os.write(turn, b".")
-    os.read(turn, 1)
 
 
 def main(way: str, folder: str, backend_args: str = "{}", pipeline: str = "decode") -> None:

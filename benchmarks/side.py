@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.turns import wait_for_turn
+
 # When the process was started, by the one who started it: importing belongs to the time to the first step.
 STARTED = float(os.environ.get("BENCHMARK_STARTED", time.time()))
 WARM_UP = 12  # iterations that are left out; a first report, which loads TensorBoard, is among them
@@ -84,8 +86,6 @@ def probe(costs: Costs) -> Any:
     import torch
     from mmengine.hooks import Hook
 
-    turn = int(os.environ["BENCHMARK_TURN"])
-
     class Probe(Hook):
         waited, clock = 0.0, 0.0
 
@@ -106,10 +106,7 @@ def probe(costs: Costs) -> Any:
         def _wait(self) -> float:
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
-            start = time.time()
-            os.write(turn, b".")
-            os.read(turn, 1)
-            return time.time() - start
+            return wait_for_turn()
 
     return Probe()
 

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.turns import in_turns
+from benchmarks.turns import in_turns, quartiles
 
 Costs = dict[str, list[float]]
 
@@ -98,7 +98,7 @@ def compare(model: str, arguments: tuple[str, ...], repeats: int) -> Table:
     for name, label in ROWS.items():
         columns = [[value for pair in measured for value in pair[side][name]] for side in (0, 1)]
         ratios = [*map(operator.truediv, *columns)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
+        low, middle, high = quartiles(ratios)
         medians = [f"{statistics.median(column):.4g}" for column in columns]
         table.add_row(label, *medians, f"{middle:.3f}", f"{low:.2f} to {high:.2f}", str(len(ratios)))
     return table

@@ -1,19 +1,20 @@
-"""Two processes that take turns, so that both meet the same machine: it may be slower a minute later."""
+"""Processes that take turns, so that all meet the same machine: it may be slower a minute later."""
 
 from __future__ import annotations
 
+import os
 import pathlib
 import socket
+import statistics
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 
 
 class Side:
-    """A process that waits after each block of its work.
+    """A process that calls `wait_for_turn` after each block of its work.
 
-    Its variable BENCHMARK_TURN is a socket: it writes a byte when a block is done, and goes on when it can read one.
-    BENCHMARK_STARTED is when it was started, by `time.time()`.
+    Its variable BENCHMARK_STARTED is when it was started, by `time.time()`.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: pathlib.Path) -> None:
@@ -54,7 +55,7 @@ def in_turns(*commands: Sequence[str], environment: Mapping[str, str], folder: p
     """Run the commands, each alone until its first block is done, then a block of each; who begins changes.
 
     Args:
-        environment: variables of both.
+        environment: variables of all.
         folder: for what they print.
 
     Raises:
@@ -67,3 +68,16 @@ def in_turns(*commands: Sequence[str], environment: Mapping[str, str], folder: p
             side.go_on()
     for side in sides:
         side.end()
+
+
+def wait_for_turn() -> float:
+    """In a side's process: say that a block is done, and wait until it may go on; gives the seconds that it took."""
+    turn, start = int(os.environ["BENCHMARK_TURN"]), time.time()
+    os.write(turn, b".")
+    os.read(turn, 1)
+    return time.time() - start
+
+
+def quartiles(ratios: list[float]) -> list[float]:
+    """Of the pairs that turns make: the first, the median, the third; of one ratio, that one."""
+    return statistics.quantiles(ratios if len(ratios) > 1 else 2 * ratios, n=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import shutil
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -124,8 +125,8 @@ class Room:
 
     def _disk(self) -> tuple[int, int]:
         """Bytes of the disk that are free, and that stay free."""
-        disk = os.statvfs(self.folder)
-        return disk.f_bavail * disk.f_frsize, min(int(SPARE[0] * disk.f_blocks * disk.f_frsize), SPARE[1])
+        disk = shutil.disk_usage(self.folder)
+        return disk.free, min(int(SPARE[0] * disk.total), SPARE[1])
 
     def _evict(self, sizes: _Sizes, wanted: int) -> None:
         goal, share = sizes.total - wanted, max(SHARE, wanted / sizes.total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -15,9 +16,9 @@ from filelock import FileLock, Timeout
 from model_def.errors import OutputError
 from model_def.storage.address import Address
 from model_def.storage.client import Client, Stat
+from model_def.storage.whole import pieces_of
 
 IN_MEMORY = 32 << 20  # bytes of the largest file that is sent from memory
-PIECE = 1 << 20
 
 
 class Destination(Protocol):
@@ -83,14 +84,12 @@ class Folder:
     def read(self, name: str) -> Iterator[bytes]:
         """As `Destination.read`."""
         with (self.root / name).open("rb") as file:
-            while piece := file.read(PIECE):
-                yield piece
+            yield from pieces_of(file)
 
     def room(self) -> int | None:
         """As `Destination.room`."""
         there = next(parent for parent in (self.root, *self.root.absolute().parents) if parent.exists())
-        status = os.statvfs(there)
-        return status.f_bavail * status.f_frsize
+        return shutil.disk_usage(there).free
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -154,8 +153,7 @@ class Prefix:
             file = Path(folder, "object")
             self._client.get_file(self.address / name, file)
             with file.open("rb") as opened:
-                while piece := opened.read(PIECE):
-                    yield piece
+                yield from pieces_of(opened)
 
     def room(self) -> int | None:
         """A bucket has no end."""

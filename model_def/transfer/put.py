@@ -18,7 +18,6 @@ from model_def.transfer.crowd import Crowd, Failure, refused, told
 from model_def.transfer.destination import Prefix
 from model_def.transfer.meter import Meter, sized
 
-PIECE = 1 << 20
 _OURS = (".lock", ".part")  # the ends of names of hidden files that a download leaves
 
 
